@@ -1,0 +1,62 @@
+"""The one list of the public API: every `__all__` of every public module.
+
+The documentation's pages and the tests of docstrings and exports are built from it.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import sklgen
+
+
+def public_modules() -> Iterator[ModuleType]:
+    """Every module whose path has no private part, packages before their contents."""
+    for info in pkgutil.walk_packages(sklgen.__path__, "sklgen."):
+        if "._" not in info.name:
+            yield importlib.import_module(info.name)
+
+
+def public_objects() -> dict[str, type | object]:
+    """Every exported class and function once, under the first path that exports it."""
+    objects: dict[str, object] = {}
+    for module in public_modules():
+        for name in module.__all__:
+            member = getattr(module, name)
+            is_code = inspect.isclass(member) or inspect.isroutine(member)
+            if is_code and not any(member is known for known in objects.values()):
+                objects[f"{module.__name__}.{name}"] = member
+    return objects
+
+
+def own_members(cls: type) -> dict[str, object]:
+    """The public methods and properties of a class that are written in this package."""
+    members = {}
+    for name, member in inspect.getmembers(cls):
+        code = getattr(member, "fget", member)  # of a property
+        is_own = getattr(code, "__module__", "").startswith("sklgen")
+        if not name.startswith("_") and inspect.isroutine(code) and is_own:
+            members[name] = code
+    return members
+
+
+def write_index(path: Path) -> None:
+    """Write the page that lists everything; autosummary makes one page of each."""
+    lines = ["API reference", "=" * 13, ""]
+    objects = public_objects()
+    for module in public_modules():
+        names = [name for name in objects if name.rpartition(".")[0] == module.__name__]
+        if names:
+            title = module.__name__
+            lines += [title, "-" * len(title), "", _first_paragraph(module), ""]
+            lines += [".. autosummary::", "   :toctree: generated", ""]
+            lines += [f"   {name}" for name in names] + [""]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _first_paragraph(module: ModuleType) -> str:
+    return (inspect.getdoc(module) or "").partition("\n\n")[0]
