@@ -1,0 +1,210 @@
+"""DataFrames in and out: what `fit` saw is what `sample` gives back.
+
+Models compute on float arrays. A `Schema` remembers the container of the training
+rows and turns float rows back into it, with the exact dtype of each column. pandas,
+polars and everything else that narwhals knows go through the same functions; none of
+them is imported here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+
+def check_numeric(X: Any, model_name: str) -> None:
+    """Raise a ValueError that names the columns of a DataFrame a model can't take.
+
+    Numeric and boolean columns pass, and so do columns with nothing but missing
+    cells. Arrays and lists pass untouched: scikit-learn validates them.
+    """
+    frame = _as_frame(X)
+    if frame is None:
+        return
+    wrong = [
+        f"{column.name!r} ({getattr(column.to_native(), 'dtype', column.dtype)})"
+        for column in frame.iter_columns()
+        if not _is_numeric(column.dtype) and not column.is_null().all()
+    ]
+    if wrong:
+        raise ValueError(
+            f"{model_name} takes numeric and boolean columns only, got "
+            f"{', '.join(wrong)}. Encode such a column (sklearn.preprocessing."
+            "OneHotEncoder or OrdinalEncoder), convert it to numbers if that is what "
+            "it holds, drop it, or use a model for mixed tables."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """The container of the training rows: an array, or the columns of a DataFrame.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Floating dtype of the validated training rows.
+    template : DataFrame or None
+        The training frame without its rows, in its own library; None for arrays.
+    """
+
+    dtype: np.dtype[Any]
+    template: Any = None
+
+    @classmethod
+    def of(cls, X: Any, dtype: Any) -> Schema:
+        """Learn the container of X, whose validated rows have this floating dtype."""
+        frame = _as_frame(X)
+        if frame is None:
+            return cls(np.dtype(dtype))
+        # A filter copies, where a slice would keep the training rows alive.
+        template = frame.head(1).filter([False])
+        columns = [_as_numeric(column) for column in template.iter_columns()]
+        return cls(np.dtype(dtype), template.with_columns(*columns).to_native())
+
+    def restore(self, rows: np.ndarray) -> Any:
+        """Float rows as the container seen in `fit`, with its columns and dtypes."""
+        frame = _as_frame(self.template)
+        if frame is None:
+            return rows.astype(self.dtype, copy=False)
+        columns = [
+            _new_series(values, like=column)
+            for values, column in zip(rows.T, frame.iter_columns(), strict=True)
+        ]
+        return frame.select(*columns).to_native()
+
+    def complete(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
+        """X itself with its missing cells filled, observed cells as they were.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame
+            The user's input; never changed.
+        rows : ndarray
+            X after validation, with NaN for missing cells.
+        filled : ndarray
+            The completed rows. Filled cells of a column that was integer or boolean
+            in `fit` are rounded, whatever dtype that column has in X.
+
+        Returns
+        -------
+        completed : array or DataFrame
+            The container, dtypes and index of X; an array where X is a list.
+        """
+        missing = np.isnan(rows)
+        filled = self._snap(np.asarray(filled, dtype=np.float64))
+        frame = _as_frame(X)
+        if frame is None:
+            return _complete_array(X, rows, filled, missing)
+        columns = [
+            self._complete_column(column, j, missing[:, j], filled[:, j])
+            for j, column in enumerate(frame.iter_columns())
+        ]
+        return frame.with_columns(*columns).to_native()
+
+    def _complete_column(
+        self, column: Any, j: int, missing: np.ndarray, filled: np.ndarray
+    ) -> Any:
+        if not missing.any():
+            return column
+        if _is_numeric(column.dtype):
+            fill = _new_series(filled[missing], like=column)
+            return column.scatter(np.flatnonzero(missing).tolist(), fill)
+        # A column of nothing but None has no dtype of its own.
+        return _new_series(filled, like=self._fitted_column(column, j))
+
+    def _fitted_column(self, column: Any, j: int) -> Any:
+        """Column j of the template if X is of the same library, else one of floats."""
+        frame = _as_frame(self.template)
+        if frame is not None and frame.implementation is column.implementation:
+            return frame.get_column(frame.columns[j]).alias(column.name)
+        return _as_numeric(column.head(0))
+
+    def _snap(self, filled: np.ndarray) -> np.ndarray:
+        """Round the columns that were integer or boolean in `fit`; stay in floats."""
+        frame = _as_frame(self.template)
+        if frame is None:
+            return filled
+        columns = zip(filled.T, frame.schema.values(), strict=True)
+        return np.column_stack([_snap(values, dtype) for values, dtype in columns])
+
+
+def _narwhals() -> Any:
+    # Imported on first use: it costs more than the rest of this module.
+    import narwhals.stable.v2 as nw
+
+    return nw
+
+
+def _as_frame(X: Any) -> Any:
+    """X as a narwhals DataFrame; None if it is not a DataFrame."""
+    if X is None or isinstance(X, (np.ndarray, list, tuple)):
+        return None
+    nw = _narwhals()
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _is_numeric(dtype: Any) -> bool:
+    return bool(dtype.is_numeric() or dtype.is_boolean())
+
+
+def _as_numeric(column: Any) -> Any:
+    """Give an empty column a float dtype, unless it has a numeric one."""
+    return column if _is_numeric(column.dtype) else column.cast(_narwhals().Float64())
+
+
+def _new_series(values: np.ndarray, like: Any) -> Any:
+    """Floats as a column with the library, name and exact dtype of another one."""
+    nw = _narwhals()
+    cells = _cast(values, like.dtype)
+    if not like.implementation.is_pandas_like():
+        return nw.new_series(like.name, cells, like.dtype, backend=like.implementation)
+    # Several pandas dtypes (int64, Int64, int64[pyarrow]) are one to narwhals.
+    native = like.to_native()
+    series = type(native)(cells, dtype=native.dtype, name=native.name)
+    return nw.from_native(series, series_only=True)
+
+
+def _cast(values: np.ndarray, dtype: Any) -> Any:
+    """Floats as cells of a narwhals dtype; integers are rounded and never wrap."""
+    if dtype.is_decimal():
+        largest = Decimal((0, (9,) * dtype.precision, -dtype.scale))
+        decimals = (Decimal(f"{value:.{dtype.scale}f}") for value in values)
+        return [max(-largest, min(largest, decimal)) for decimal in decimals]
+    target = _numpy_dtype(dtype)
+    snapped = _snap(values, dtype)
+    if not dtype.is_integer():
+        return snapped.astype(target)
+    # The largest int64 is no float64: the nearest one above it would wrap.
+    highest = np.iinfo(target).max
+    cells = np.full(snapped.shape, highest, dtype=target)
+    inside = snapped < float(highest)
+    cells[inside] = snapped[inside].astype(target)
+    return cells
+
+
+def _snap(values: np.ndarray, dtype: Any) -> np.ndarray:
+    """Round floats to the nearest cell of an integer or boolean dtype, as floats."""
+    if dtype.is_boolean():
+        return np.where(values >= 0.5, 1.0, 0.0)
+    if dtype.is_integer():
+        info = np.iinfo(_numpy_dtype(dtype))
+        values = np.clip(np.rint(values), float(info.min), float(info.max))
+    return values
+
+
+def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
+    return np.dtype("bool" if dtype.is_boolean() else str(dtype).lower())
+
+
+def _complete_array(
+    X: Any, rows: np.ndarray, filled: np.ndarray, missing: np.ndarray
+) -> np.ndarray:
+    """Fill an array in its own dtype; other array-likes give the validated floats."""
+    own = isinstance(X, np.ndarray) and X.dtype.kind in "biufO"
+    completed = np.array(X if own else rows)
+    completed[missing] = filled[missing]
+    return completed
