@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 .PHONY: demo test lint docs bench clean
 
 demo: $(STAMP)
-	MPLBACKEND=Agg $(BIN)/python examples/plot_quickstart.py
+	cd examples && MPLBACKEND=Agg ../$(BIN)/python plot_quickstart.py
 
 test: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2

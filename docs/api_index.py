@@ -32,15 +32,29 @@ def public_objects() -> dict[str, type | object]:
     return objects
 
 
-def own_members(cls: type) -> dict[str, object]:
-    """The public methods and properties of a class that are written in this package."""
+def own_members(cls: type) -> dict[str, str]:
+    """The public methods and properties written in this package.
+
+    Each comes with the path of its docstring: a method without one has the docstring of
+    the nearest base class that has one.
+    """
     members = {}
-    for name, member in inspect.getmembers(cls):
-        code = getattr(member, "fget", member)  # of a property
-        is_own = getattr(code, "__module__", "").startswith("sklgen")
-        if not name.startswith("_") and inspect.isroutine(code) and is_own:
-            members[name] = code
+    for name in dir(cls):
+        written = [vars(base)[name] for base in cls.__mro__ if name in vars(base)]
+        codes = [inspect.unwrap(_code(member)) for member in written]
+        if name.startswith("_") or not inspect.isfunction(codes[0]):
+            continue
+        if codes[0].__module__.startswith("sklgen"):
+            code = next((code for code in codes if code.__doc__), codes[0])
+            members[name] = f"{code.__module__}.{code.__qualname__}"
     return members
+
+
+def _code(member: object) -> object:
+    """The function inside a property, a class method or the like."""
+    for wrapper in ("__func__", "fget", "func", "fn"):
+        member = getattr(member, wrapper, member)
+    return member
 
 
 def write_index(path: Path) -> None:
@@ -53,7 +67,7 @@ def write_index(path: Path) -> None:
             title = module.__name__
             lines += [title, "-" * len(title), "", _first_paragraph(module), ""]
             lines += [".. autosummary::", "   :toctree: generated", ""]
-            lines += [f"   {name}" for name in names] + [""]
+            lines += [f"   ~{name}" for name in names] + [""]
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines), encoding="utf-8")
 

@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,
 }
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

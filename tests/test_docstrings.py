@@ -18,13 +18,12 @@ IGNORED = {
 
 
 def import_paths():
-    """Where each docstring is written: inherited methods are validated once."""
+    """Where each docstring is written: an inherited one is validated once."""
     paths = set()
     for path, member in public_objects().items():
         paths.add(path)
         if inspect.isclass(member):
-            codes = own_members(member).values()
-            paths |= {f"{code.__module__}.{code.__qualname__}" for code in codes}
+            paths |= {*own_members(member).values()}
     return sorted(paths)
 
 
