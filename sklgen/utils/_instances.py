@@ -1,0 +1,47 @@
+"""The instances on which the contract is tested: ids and what makes them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+
+def _make(path: str, params: dict[str, Any]) -> Any:
+    # Imported when made, so that the table costs nothing.
+    module, name = path.rsplit(".", 1)
+    estimator = getattr(importlib.import_module(f"sklgen.{module}"), name)
+    return estimator(**params)
+
+
+def _instances(
+    path: str, variants: dict[str, dict[str, Any]]
+) -> dict[str, Callable[[], Any]]:
+    """Name the default instance by its class, the others by class and variant."""
+    name = path.rsplit(".", 1)[1]
+    table: dict[str, Callable[[], Any]] = {name: partial(_make, path, {})}
+    for variant, params in variants.items():
+        table[f"{name}-{variant}"] = partial(_make, path, params)
+    return table
+
+
+INSTANCES: dict[str, Callable[[], Any]] = {
+    **_instances(
+        "mixture.GaussianMixture",
+        {
+            "full": {"n_components": 3},
+            "tied": {"n_components": 2, "covariance_type": "tied"},
+            "diag": {"n_components": 3, "covariance_type": "diag"},
+            "spherical": {"n_components": 2, "covariance_type": "spherical"},
+            "n_jobs": {"n_components": 2, "n_jobs": 2, "n_init": 1},
+            "random_start": {"n_components": 2, "init_params": "random"},
+            "means_init": {
+                "n_components": 2,
+                "means_init": np.array([[0.0, 0.0], [15.0, 15.0]]),
+            },
+        },
+    ),
+}

@@ -1,0 +1,163 @@
+"""Checks of `sample_conditional` and `impute`: missing cells given observed ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from sklgen.utils.estimator_checks._tools import (
+    assert_integral,
+    assert_mean,
+    assert_ratios,
+    assert_same,
+    contract_check,
+    fitted,
+    frame_makers,
+    patches,
+    training_rows,
+    with_missing,
+)
+
+_COMPLETIONS = ("sample_conditional", "impute")
+
+
+def _complete(model: Any, method: str, X: Any) -> Any:
+    if method == "impute":
+        return model.impute(X)
+    return model.sample_conditional(X, random_state=0)
+
+
+def _mask(X: np.ndarray, column: int) -> np.ndarray:
+    masked = X.copy()
+    masked[:, column] = np.nan
+    return masked
+
+
+@contract_check(*_COMPLETIONS)
+def check_completion_keeps_observed(name: str, estimator: Any) -> None:
+    """Check that observed cells come back bit for bit, and none is left missing."""
+    model = fitted(estimator)
+    for dtype in (np.float64, np.float32):
+        X = with_missing(training_rows(seed=1)).astype(dtype)
+        X[0] = np.nan
+        before, observed = X.copy(), ~np.isnan(X)
+        for method in _COMPLETIONS:
+            done = _complete(model, method, X)
+            assert done.dtype == X.dtype, f"{name}: {method}: {X.dtype} to {done.dtype}"
+            assert np.all(np.isfinite(done)), f"{name}: {method} left cells missing"
+            what = f"observed cells before and after {method}"
+            assert_same(name, what, X[observed], done[observed])
+            assert np.array_equal(before, X, equal_nan=True), (
+                f"{name}: {method} changed its input"
+            )
+            full = training_rows(seed=1)
+            what = f"complete rows before and after {method}"
+            assert_same(name, what, full, _complete(model, method, full))
+
+
+@contract_check(*_COMPLETIONS)
+def check_completion_frames(name: str, estimator: Any) -> None:
+    """Check that DataFrames come back complete, in their library and columns."""
+    X = training_rows()
+    for library, make in frame_makers().items():
+        model = fitted(estimator, make({"a": X[:, 0], "n": np.rint(X[:, 1])}))
+        frame = make({"a": with_missing(X)[:, 0], "n": np.rint(X[:, 1])})
+        for method in _COMPLETIONS:
+            done = _complete(model, method, frame)
+            assert type(done) is type(frame), f"{name}: {library} in, {type(done)} out"
+            assert list(done.columns) == ["a", "n"], f"{name}: columns {done.columns}"
+            assert np.all(np.isfinite(done.to_numpy())), (
+                f"{name}: {method} left cells of a {library} DataFrame missing"
+            )
+            what = f"observed column before and after {method} in {library}"
+            assert_same(name, what, frame["n"], done["n"])
+
+
+@contract_check("sample_conditional")
+def check_completion_random_state(name: str, estimator: Any) -> None:
+    """Check that an int repeats the drawn cells and None draws fresh ones."""
+    model = fitted(estimator)
+    X = _mask(training_rows(), 0)
+
+    def draw(seed: Any) -> Any:
+        return model.sample_conditional(X, random_state=seed)
+
+    assert_same(name, "sample_conditional with one int seed twice", draw(3), draw(3))
+    for one, other in ((3, 4), (None, None)):
+        assert not np.array_equal(draw(one), draw(other)), (
+            f"{name}: sample_conditional with random_state {one} and {other} "
+            "gave the same cells"
+        )
+
+
+@contract_check("sample", "score_samples", "sample_conditional")
+def check_conditionals_keep_joint(name: str, estimator: Any) -> None:
+    """Check that draws with a column drawn anew are still draws of the model."""
+    model = fitted(estimator)
+    qs = patches(model.sample(1000, random_state=0))
+    draws = model.sample(20_000, random_state=1)
+    for column in range(draws.shape[1]):
+        redrawn = model.sample_conditional(_mask(draws, column), random_state=2)
+        what = f"column {column} redrawn by sample_conditional"
+        assert_ratios(name, what, redrawn, model.score_samples(redrawn), qs)
+
+
+@contract_check("sample", "score_samples", "sample_conditional")
+def check_chain_rule(name: str, estimator: Any) -> None:
+    """Check that missing cells are drawn from p(row) / p(observed cells)."""
+    model = fitted(estimator)
+    for column in (0, 1):
+        for row in model.sample(3, random_state=0):
+            masked = _mask(np.tile(row, (5000, 1)), column)
+            draws = model.sample_conditional(masked, random_state=1)
+            log_density = model.score_samples(draws) - model.score_samples(masked)
+            cells = draws[:, column]
+            low, middle, high = np.quantile(cells, [0.4, 0.5, 0.6])
+            what = f"p(row) / p(observed) where column {column} is missing"
+            q = norm(middle, (high - low) / 2)
+            ratio = np.exp(q.logpdf(cells) - log_density)
+            assert_mean(name, f"{what}: q / p around {middle:.3g}", ratio, 1.0)
+
+
+@contract_check("sample", "score_samples", "sample_conditional")
+def check_marginals_integrate_to_one(name: str, estimator: Any) -> None:
+    """Integrate the density of one observed cell to 1; of no cell it is 1."""
+    model = fitted(estimator)
+    draws = model.sample(2000, random_state=0)
+    for column in range(draws.shape[1]):
+        values = draws[:, column]
+        margin = 0.5 * np.ptp(values)
+        grid = np.linspace(values.min() - margin, values.max() + margin, 4000)
+        rows = np.full((len(grid), draws.shape[1]), np.nan)
+        rows[:, column] = grid
+        density = np.exp(model.score_samples(rows))
+        integral = float(np.trapezoid(density, grid))
+        assert_integral(name, f"the marginal density of column {column}", integral)
+    empty = model.score_samples(np.full((1, draws.shape[1]), np.nan))
+    assert_same(name, "log-density of a row with nothing observed", empty, [0.0])
+
+
+@contract_check("sample", *_COMPLETIONS)
+def check_impute_is_conditional_mean(name: str, estimator: Any) -> None:
+    """Check that `impute` is the mean of many conditional draws."""
+    model = fitted(estimator)
+    for column in (0, 1):
+        for row in model.sample(3, random_state=0):
+            masked = _mask(np.tile(row, (5000, 1)), column)
+            draws = model.sample_conditional(masked, random_state=1)[:, column]
+            mean = model.impute(masked[:1])[0, column]
+            what = f"draws of column {column} against impute"
+            assert_mean(name, what, draws, float(mean))
+
+
+@contract_check("score_samples", *_COMPLETIONS)
+def check_fit_with_missing(name: str, estimator: Any) -> None:
+    """Compare a fit on rows with missing cells with one on the complete rows."""
+    X = training_rows()
+    loss = fitted(estimator, X).score(X) - fitted(estimator, with_missing(X)).score(X)
+    assert loss <= 0.5, (
+        f"{name}: fitted with a third of the rows incomplete, the model scores the "
+        f"complete rows by {loss:.3f} nats a row worse, allowed is 0.5"
+    )

@@ -1,0 +1,194 @@
+"""Checks of `fit`: weights, order, containers, threads, bounds, copies."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+from unittest import SkipTest
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+
+from sklgen.utils.estimator_checks._tools import (
+    assert_same,
+    contract_check,
+    fitted,
+    frame_makers,
+    outputs,
+    takes_weights,
+    training_rows,
+)
+
+
+@contract_check("score_samples")
+def check_fit_weights(name: str, estimator: Any) -> None:
+    """Check that a weight of 2 is a row given twice and a weight of 0 is no row."""
+    takes_weights(estimator)
+    X = training_rows()
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 4, size=len(X))
+    order = rng.permutation(np.repeat(np.arange(len(X)), weight))
+    weighted = fitted(estimator, X, sample_weight=weight).score_samples(X)
+    repeated = fitted(estimator, X[order]).score_samples(X)
+    what = "score_samples after fits with integer weights and with repeated rows"
+    assert_same(name, what, weighted, repeated, atol=1e-6)
+
+    weight = np.minimum(weight, 1)
+    weighted = fitted(estimator, X, sample_weight=weight).score_samples(X)
+    removed = fitted(estimator, X[weight > 0]).score_samples(X)
+    what = "score_samples after fits with zero weights and with those rows removed"
+    assert_same(name, what, weighted, removed, atol=1e-6)
+
+
+@contract_check("score_samples")
+def check_fit_unit_weights(name: str, estimator: Any) -> None:
+    """Check that unit weights change nothing, and bad ones are errors."""
+    takes_weights(estimator)
+    X = training_rows()
+    plain = fitted(estimator, X).score_samples(X)
+    unit = fitted(estimator, X, sample_weight=np.ones(len(X))).score_samples(X)
+    what = "score_samples after fits without weights and with unit weights"
+    assert_same(name, what, plain, unit, atol=1e-8)
+    for bad, value in {"negative": -1.0, "all-zero": 0.0}.items():
+        try:
+            fitted(estimator, X, sample_weight=np.full(len(X), value))
+        except ValueError:
+            continue
+        raise AssertionError(f"{name}: {bad} weights in fit must raise ValueError")
+
+
+@contract_check("score_samples")
+def check_row_order(name: str, estimator: Any) -> None:
+    """Check that the order of the training rows does not matter, to rounding."""
+    X = training_rows()
+    plain = fitted(estimator, X).score_samples(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    shuffled = fitted(estimator, X[order]).score_samples(X)
+    what = "score_samples after fits on rows in two orders"
+    assert_same(name, what, plain, shuffled, atol=1e-6)
+
+
+@contract_check("sample")
+def check_containers(name: str, estimator: Any) -> None:
+    """Check that arrays, lists and DataFrames of the same rows give the same model."""
+    X = training_rows()
+    expected = outputs(fitted(estimator, X), X)
+    containers = {"a Fortran-ordered array": np.asfortranarray(X), "a list": X.tolist()}
+    for library, make in frame_makers().items():
+        containers[f"a {library} DataFrame"] = make({"a": X[:, 0], "b": X[:, 1]})
+    for container, other in containers.items():
+        for method, values in outputs(fitted(estimator, other), other).items():
+            what = f"{method} for an array and for {container}"
+            assert_same(name, what, expected[method], values, atol=1e-8)
+
+
+@contract_check("sample")
+def check_float32(name: str, estimator: Any) -> None:
+    """Check that float32 rows give float32 results, close to those of float64."""
+    X = training_rows()
+    double = outputs(fitted(estimator, X), X)
+    single = outputs(fitted(estimator, X.astype(np.float32)), X.astype(np.float32))
+    for method, values in single.items():
+        if method == "predict":
+            continue
+        assert values.dtype == np.float32, (
+            f"{name}: {method} is {values.dtype} for float32 rows"
+        )
+        if method != "sample":
+            what = f"{method} in float32 and in float64"
+            assert_same(name, what, double[method], values, atol=0.01)
+
+
+@contract_check("n_jobs")
+def check_n_jobs(name: str, estimator: Any) -> None:
+    """Check that any number of jobs gives the same bits: parameters, scores, draws."""
+    X = training_rows(n_rows=2500)
+    one, two = (fitted(estimator, X, n_jobs=n_jobs) for n_jobs in (1, 2))
+    for attribute, value in vars(one).items():
+        if attribute.endswith("_") and isinstance(value, (float, np.ndarray)):
+            what = f"{attribute} with one job and with two"
+            assert_same(name, what, value, getattr(two, attribute))
+    second = outputs(two, X)
+    for method, values in outputs(one, X).items():
+        what = f"{method} with one job and with two"
+        assert_same(name, what, values, second[method])
+
+
+@contract_check("fit")
+def check_bound_never_falls(name: str, estimator: Any) -> None:
+    """Check that every step of `lower_bounds_` goes up, to rounding."""
+    model = fitted(estimator)
+    if not hasattr(model, "lower_bounds_"):
+        raise SkipTest("no lower_bounds_")
+    bounds = np.asarray(model.lower_bounds_, dtype=np.float64)
+    assert np.all(np.isfinite(bounds)), f"{name}: lower_bounds_ has NaN or infinity"
+    worst = float(np.min(np.diff(bounds), initial=0.0))
+    allowed = -1e-9 * max(1.0, float(np.max(np.abs(bounds))))
+    assert worst >= allowed, (
+        f"{name}: the bound falls by {-worst:.3g} in one step of fit, "
+        f"allowed is {-allowed:.3g}"
+    )
+
+
+@contract_check("score_samples")
+def check_affine_equivariance(name: str, estimator: Any) -> None:
+    """Check that rows in another unit, far from zero, give the same model."""
+    if any(isinstance(v, np.ndarray) for v in estimator.get_params().values()):
+        raise SkipTest("a parameter is in the units of the data")
+    X = training_rows()
+    plain = fitted(estimator, X).score_samples(X)
+    moved = 1e6 + 2 * X
+    expected = plain - X.shape[1] * np.log(2)
+    what = "score_samples for X and for 1e6 + 2 X, less the log of the unit"
+    got = fitted(estimator, moved).score_samples(moved)
+    assert_same(name, what, expected, got, atol=1e-4)
+
+
+@contract_check("sample", "score_samples")
+def check_refit_on_own_samples(name: str, estimator: Any) -> None:
+    """Check that a fit on draws of the model scores new draws as the model does."""
+    model = fitted(estimator)
+    refit = fitted(estimator, model.sample(2000, random_state=0))
+    new = model.sample(2000, random_state=1)
+    gain = refit.score_samples(new) - model.score_samples(new)
+    allowed = 0.05 + 5 * gain.std() / np.sqrt(len(gain))
+    assert abs(gain.mean()) <= allowed, (
+        f"{name}: refitted on its own samples, the model scores new ones by "
+        f"{gain.mean():.4f} nats a row better, allowed is {allowed:.4f} either way"
+    )
+
+
+@contract_check("sample")
+def check_copies(name: str, estimator: Any) -> None:
+    """Check that pickles, deep copies and clones give the same scores and draws."""
+    X = training_rows()
+    model = fitted(estimator, X)
+    copies = {
+        "pickle": pickle.loads(pickle.dumps(model)),
+        "deepcopy": copy.deepcopy(model),
+        "a refitted clone": clone(model).fit(X),
+    }
+    expected = outputs(model, X)
+    for kind, twin in copies.items():
+        for method, values in outputs(twin, X).items():
+            assert_same(name, f"{method} after {kind}", expected[method], values)
+
+
+@contract_check("fit")
+def check_inputs_unchanged(name: str, estimator: Any) -> None:
+    """Check that `fit` changes neither its inputs nor a constructor parameter."""
+    X = training_rows()
+    weight = np.random.default_rng(0).uniform(0.5, 2, size=len(X))
+    model = clone(estimator)
+    before = joblib.hash(model.get_params()), X.copy(), weight.copy()
+    takes_weights(estimator)
+    result = model.fit(X, sample_weight=weight)
+    assert result is model, f"{name}: fit must return self"
+    assert joblib.hash(model.get_params()) == before[0], (
+        f"{name}: fit changed a constructor parameter"
+    )
+    outputs(model, X)
+    assert_same(name, "X before and after", before[1], X)
+    assert_same(name, "sample_weight before and after", before[2], weight)
