@@ -1,0 +1,343 @@
+"""The contract every model keeps: small mixins that turn hooks into public methods.
+
+An author writes hooks on validated float arrays (`_sample`, `_score_samples`, ...);
+the mixins validate, check that the model is fitted, choose random streams and give
+rows back in the container they came in. Put the mixins to the left of
+`BaseEstimator`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from sklgen._frames import Schema, check_numeric
+from sklgen._random import as_generator
+
+__all__ = [
+    "ConditionalMixin",
+    "DensityMixin",
+    "GenerativeMixin",
+    "InformationCriterionMixin",
+    "LatentMixin",
+]
+
+
+class GenerativeMixin(ABC):
+    """A model that can `sample`. Hook: `_sample(n_samples, rng)`.
+
+    `fit` calls `_validate(X, reset=True)`, which remembers the container, the column
+    names and the dtypes that `sample` gives back.
+    """
+
+    _schema: Schema
+
+    def _validate(self, X: Any, *, reset: bool = False, min_rows: int = 1) -> Any:
+        """Rows as a float32 or float64 array; `reset` also learns the container."""
+        check_numeric(X, type(self).__name__)
+        allow_nan = self.__sklearn_tags__().input_tags.allow_nan  # type: ignore[attr-defined]
+        values = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if allow_nan else True,
+            ensure_min_samples=min_rows,
+        )
+        if reset:
+            self._schema = Schema.of(X, values.dtype)
+        return values
+
+    @abstractmethod
+    def _sample(self, n_samples: int, rng: np.random.Generator) -> np.ndarray: ...
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Any:
+        """Draw new rows from the fitted model.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows, at least 1.
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same rows each time; None gives fresh rows. Neither the
+            estimator nor numpy's global generator is changed.
+
+        Returns
+        -------
+        X : array, or DataFrame of the library seen in `fit`, (n_samples, n_features)
+            Rows in random order, with the columns and dtypes of the training rows.
+        """
+        check_is_fitted(self)
+        n_samples = _check_n_samples(n_samples)
+        rows = self._sample(n_samples, as_generator(random_state))
+        return self._schema.restore(rows)
+
+
+class DensityMixin(ABC):
+    """A model with a log-density per row. Hook: `_score_samples(X)`."""
+
+    @abstractmethod
+    def _score_samples(self, X: np.ndarray) -> np.ndarray: ...
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Log-density of each row, in nats.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows. Where the model takes missing cells, the density is the marginal
+            one of the cells that were observed.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            Natural logarithm of the density of each row.
+        """
+        check_is_fitted(self)
+        X = self._validate(X)  # type: ignore[attr-defined]
+        return self._score_samples(X).astype(X.dtype, copy=False)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Weighted mean of `score_samples`: higher is better.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored; here for scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row. None weighs all rows alike.
+
+        Returns
+        -------
+        score : float
+            Mean log-density per row, in nats.
+        """
+        check_is_fitted(self)
+        X = self._validate(X)  # type: ignore[attr-defined]
+        weight = check_weights(sample_weight, X)
+        return float(np.average(self._score_samples(X), weights=weight))
+
+
+class LatentMixin(ABC):
+    """A model with a latent label per row (component, state, topic).
+
+    Hooks: `_predict(X)`, `_predict_proba(X)` and `_sample_latent(n_samples, rng)`.
+    """
+
+    @abstractmethod
+    def _predict(self, X: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _predict_proba(self, X: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _sample_latent(
+        self, n_samples: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def _sample(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+        return self._sample_latent(n_samples, rng)[0]
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable latent label of each row.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Labels, from 0.
+        """
+        check_is_fitted(self)
+        return self._predict(self._validate(X))  # type: ignore[attr-defined]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Posterior probability of each latent label.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_components)
+            Rows sum to one.
+        """
+        check_is_fitted(self)
+        X = self._validate(X)  # type: ignore[attr-defined]
+        return self._predict_proba(X).astype(X.dtype, copy=False)
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Fit, then label the same rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training rows.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            The same as `fit(X).predict(X)`.
+        """
+        return self.fit(X, sample_weight=sample_weight).predict(X)  # type: ignore[attr-defined]
+
+    def sample_latent(
+        self, n_samples: int = 1, *, random_state: Any = None
+    ) -> tuple[Any, np.ndarray]:
+        """Draw new rows together with the latent label each came from.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows, at least 1.
+        random_state : int, RandomState instance or None, default=None
+            As in `sample`; the same seed gives the same rows as `sample`.
+
+        Returns
+        -------
+        X : array, or DataFrame of the library seen in `fit`, (n_samples, n_features)
+            Rows in random order.
+        labels : ndarray of shape (n_samples,)
+            Label of each row.
+        """
+        check_is_fitted(self)
+        n_samples = _check_n_samples(n_samples)
+        rows, labels = self._sample_latent(n_samples, as_generator(random_state))
+        return self._schema.restore(rows), labels  # type: ignore[attr-defined]
+
+
+class ConditionalMixin(ABC):
+    """A model that completes rows. Hooks: `_sample_conditional(X, rng)`, `_impute(X)`.
+
+    Missing cells are NaN (None, NA and null in DataFrames). The hooks return rows of
+    the same shape; cells that were observed are copied from the input.
+    """
+
+    @abstractmethod
+    def _sample_conditional(
+        self, X: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray: ...
+
+    @abstractmethod
+    def _impute(self, X: np.ndarray) -> np.ndarray: ...
+
+    def sample_conditional(self, X: Any, *, random_state: Any = None) -> Any:
+        """Draw the missing cells of each row from their law given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with missing cells. A row with none is returned as it is; a row with
+            nothing else is drawn from the model.
+        random_state : int, RandomState instance or None, default=None
+            As in `sample`.
+
+        Returns
+        -------
+        X_completed : array or DataFrame, as X
+            X with every missing cell drawn.
+        """
+        check_is_fitted(self)
+        rows = self._validate(X)  # type: ignore[attr-defined]
+        drawn = self._sample_conditional(rows, as_generator(random_state))
+        return self._schema.complete(X, rows, drawn)  # type: ignore[attr-defined]
+
+    def impute(self, X: Any) -> Any:
+        """Replace the missing cells of each row by their conditional mean.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with missing cells.
+
+        Returns
+        -------
+        X_completed : array or DataFrame, as X
+            X with every missing cell at its conditional mean given the observed
+            cells of its row.
+        """
+        check_is_fitted(self)
+        rows = self._validate(X)  # type: ignore[attr-defined]
+        return self._schema.complete(X, rows, self._impute(rows))  # type: ignore[attr-defined]
+
+
+class InformationCriterionMixin(ABC):
+    """`aic` and `bic` for a model with a density. Hook: `_n_parameters()`."""
+
+    @abstractmethod
+    def _n_parameters(self) -> int: ...
+
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
+        """Akaike information criterion on X: lower is better.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        aic : float
+            Twice the number of free parameters less twice the log-likelihood.
+        """
+        log_likelihood, _ = self._log_likelihood(X, sample_weight)
+        return 2 * self._n_parameters() - 2 * log_likelihood
+
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
+        """Bayesian information criterion on X: lower is better.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        bic : float
+            Free parameters times the log of the number of rows, less twice the
+            log-likelihood. The mclust package prints its negative.
+        """
+        log_likelihood, total = self._log_likelihood(X, sample_weight)
+        return float(self._n_parameters() * np.log(total) - 2 * log_likelihood)
+
+    def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
+        check_is_fitted(self)
+        X = self._validate(X)  # type: ignore[attr-defined]
+        weight = check_weights(sample_weight, X)
+        return float(weight @ self._score_samples(X)), float(weight.sum())  # type: ignore[attr-defined]
+
+
+def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
+    """Weights as float64, one a row: non-negative and not all zero."""
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    return np.asarray(weight)
+
+
+def _check_n_samples(n_samples: Any) -> int:
+    return int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
