@@ -1,0 +1,16 @@
+"""The fitting loop of every latent-variable model, and where its sums run."""
+
+from sklgen.em._loop import Run, best, run
+from sklgen.em._rows import Block, Rows, Scratch
+from sklgen.em._threads import n_threads, single_threaded_libraries
+
+__all__ = [
+    "Block",
+    "Rows",
+    "Run",
+    "Scratch",
+    "best",
+    "n_threads",
+    "run",
+    "single_threaded_libraries",
+]

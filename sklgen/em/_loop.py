@@ -1,0 +1,179 @@
+"""The one fitting loop: expectation, maximisation, acceleration, convergence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Above this rate of convergence an extrapolation is tried after two plain steps.
+_SLOW_RATE = 0.8
+# Gains below this share of the bound are rounding.
+_ROUNDING = 1e-14
+
+
+class Statistics(Protocol):
+    """What an E-step returns: additive sums that know the bound they were taken at."""
+
+    @property
+    def bound(self) -> float:
+        """Log-likelihood, or its lower bound, summed over the weights."""
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights."""
+
+
+class Model(Protocol):
+    """A latent structure at fixed parameters."""
+
+    def m_step(self, statistics: Any) -> Self:
+        """The model that maximises the expected log-likelihood."""
+
+    def pack(self) -> NDArray[np.float64]:
+        """Free parameters as a vector; not finite where it has no such form."""
+
+    def unpack(self, vector: NDArray[np.float64]) -> Self:
+        """The model whose `pack` is `vector`."""
+
+
+M = TypeVar("M", bound=Model)
+Expectation = Callable[[M], Any]
+
+
+@dataclass(frozen=True)
+class Run(Generic[M]):
+    """Where a run ended: `bounds[-1]` is the mean bound at `model`.
+
+    `statistics` were taken under `model` and have not been used for a step.
+    """
+
+    model: M
+    statistics: Any
+    bounds: tuple[float, ...]
+    converged: bool
+    n_iter: int
+
+
+def run(
+    model: M,
+    expectation: Expectation[M],
+    *,
+    tol: float,
+    max_iter: int,
+    monitor: Callable[[float], object] = lambda bound: None,
+) -> Run[M]:
+    """Iterate EM until the gain that is left, per unit weight, is below `tol`.
+
+    What is left is Aitken's estimate from the last two gains (Bohning et al., 1994).
+    Where the steps shrink slowly, the two last ones are extrapolated (SQUAREM,
+    Varadhan and Roland, 2008); the extrapolation is kept only if the bound rises.
+    """
+    statistics = expectation(model)
+    trail = _Trail(model, statistics.bound / statistics.weight)
+    bounds = [trail.bound]
+    converged = False
+    n_iter = 0
+    while n_iter < max_iter and not converged:
+        model = model.m_step(statistics)
+        statistics = expectation(model)
+        n_iter += 1
+        trail.step(model, statistics.bound / statistics.weight)
+        bounds.append(trail.bound)
+        monitor(trail.bound)
+        converged = trail.left < tol
+        if converged or n_iter == max_iter or not trail.slow:
+            continue
+        leap = trail.extrapolate()
+        if leap is None:
+            continue
+        n_iter += 1
+        ahead = expectation(leap)
+        if ahead.bound > statistics.bound:
+            model, statistics = leap, ahead
+            trail.jump(model, statistics.bound / statistics.weight)
+            bounds.append(trail.bound)
+        else:
+            trail.rest()
+    return Run(model, statistics, tuple(bounds), converged, n_iter)
+
+
+class _Trail:
+    """The last three models of plain steps, and what their gains say."""
+
+    def __init__(self, model: Any, bound: float) -> None:
+        self.jump(model, bound)
+
+    def jump(self, model: Any, bound: float) -> None:
+        self._models = [model]
+        self._bounds = [bound]
+
+    def rest(self) -> None:
+        """Forget the way here, so that the next leap waits for two more steps."""
+        self.jump(self._models[-1], self.bound)
+
+    def step(self, model: Any, bound: float) -> None:
+        self._models = [*self._models[-2:], model]
+        self._bounds = [*self._bounds[-2:], bound]
+
+    @property
+    def bound(self) -> float:
+        return self._bounds[-1]
+
+    @property
+    def rate(self) -> float:
+        if len(self._bounds) < 3:
+            return np.inf
+        before, last = np.diff(self._bounds)
+        return float(last / before) if before > 0 else np.inf
+
+    @property
+    def slow(self) -> bool:
+        return _SLOW_RATE < self.rate < np.inf
+
+    @property
+    def left(self) -> float:
+        """Gain that the coming steps would still make."""
+        if len(self._bounds) < 3:
+            return np.inf
+        gain = self._bounds[-1] - self._bounds[-2]
+        if gain <= _ROUNDING * max(1.0, abs(self.bound)):
+            return 0.0
+        rate = self.rate
+        return gain * max(1.0, rate / (1.0 - rate)) if rate < 1.0 else np.inf
+
+    def extrapolate(self) -> Any | None:
+        first, second, third = (model.pack() for model in self._models)
+        with np.errstate(invalid="ignore"):
+            step = second - first
+            bend = (third - second) - step
+        curvature = float(np.linalg.norm(bend))
+        if not 0.0 < curvature < np.inf:
+            return None
+        length = float(np.linalg.norm(step)) / curvature
+        if length <= 1.0:
+            return None
+        vector = first + 2.0 * length * step + length**2 * bend
+        with np.errstate(over="ignore"):
+            return self._models[-1].unpack(vector)
+
+
+def best(
+    starts: Iterable[M], expectation: Expectation[M], *, n_iter: int, keep: int
+) -> list[M]:
+    """The `keep` best of several starts after `n_iter` plain steps, best first.
+
+    Starts whose bounds agree to rounding count as equal, and the earlier one wins.
+    """
+    runs: list[tuple[float, M]] = []
+    for model in starts:
+        for _ in range(n_iter):
+            model = model.m_step(expectation(model))
+        statistics = expectation(model)
+        runs.append((statistics.bound / statistics.weight, model))
+    unit = 1e-9 * max(1.0, *(abs(bound) for bound, _ in runs))
+    runs.sort(key=lambda pair: -np.round(pair[0] / unit))
+    return [model for _, model in runs[:keep]]

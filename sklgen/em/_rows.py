@@ -1,0 +1,189 @@
+"""Weighted rows, cut into blocks that depend on the data alone."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import reduce
+from threading import local
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklgen.em._threads import single_threaded_libraries
+
+T = TypeVar("T")
+
+_BLOCK_BYTES = 640 * 1024
+_BLOCK_ROWS = (256, 2048)
+_TASK_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that fit in cache and miss the same cells.
+
+    `observed` marks the columns that are there; None says that it varies from row to
+    row. `rows` says where in the data the block lies.
+    """
+
+    X: NDArray[Any]
+    weight: NDArray[np.float64]
+    observed: NDArray[np.bool_] | None
+    rows: slice | NDArray[np.intp]
+
+
+class Scratch:
+    """Arrays to write into, kept from block to block to touch no page anew."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, NDArray[np.float64]] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        size = int(np.prod(shape))
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name] = np.empty(size)
+        return buffer[:size].reshape(shape)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Rows of one pattern of missing cells; `rows` None means all rows, as they lie."""
+
+    observed: NDArray[np.bool_] | None
+    rows: NDArray[np.intp] | None
+    size: int
+
+
+class Rows:
+    """The rows of a data set, as tasks of blocks, run by threads in a fixed order.
+
+    Use as a context manager: while it is open, native thread pools are held to one
+    thread each.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows; NaN marks missing cells.
+    weight : ndarray of shape (n,) or None
+        Non-negative weights; rows of weight zero are left out. None weighs all by one.
+    by_pattern : bool
+        Whether rows with missing cells are grouped by which cells they miss.
+    n_features : int
+        Statistics per row, which sets the size of a block.
+    n_threads : int
+        Threads that run the tasks.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+        *,
+        by_pattern: bool,
+        n_features: int,
+        n_threads: int,
+    ) -> None:
+        self.X = X
+        self.weight = weight
+        low, high = _BLOCK_ROWS
+        self._block = int(np.clip(_BLOCK_BYTES // (8 * n_features), low, high))
+        self._tasks = list(self._cut(_groups(X, weight, by_pattern=by_pattern)))
+        self._n_threads = min(n_threads, len(self._tasks))
+        self._local = local()
+        self._stack = ExitStack()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(single_threaded_libraries())
+        if self._n_threads > 1:
+            self._pool = self._stack.enter_context(ThreadPoolExecutor(self._n_threads))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _cut(self, groups: list[_Group]) -> Iterator[list[tuple[_Group, int, int]]]:
+        """Tasks of `_TASK_ROWS` rows or some more, as pieces of groups."""
+        task: list[tuple[_Group, int, int]] = []
+        filled = 0
+        for group in groups:
+            for start in range(0, group.size, self._block):
+                stop = min(start + self._block, group.size)
+                task.append((group, start, stop))
+                filled += stop - start
+                if filled >= _TASK_ROWS:
+                    yield task
+                    task, filled = [], 0
+        if task:
+            yield task
+
+    def _blocks(self, task: list[tuple[_Group, int, int]]) -> Iterator[Block]:
+        for group, start, stop in task:
+            rows = slice(start, stop) if group.rows is None else group.rows[start:stop]
+            weight = np.ones(stop - start) if self.weight is None else self.weight[rows]
+            yield Block(self.X[rows], weight, group.observed, rows)
+
+    def map(self, function: Callable[[Iterator[Block], Scratch], T]) -> Iterator[T]:
+        """`function(blocks, scratch)` of every task, in order."""
+
+        def run(task: list[tuple[_Group, int, int]]) -> T:
+            scratch = getattr(self._local, "scratch", None)
+            if scratch is None:
+                scratch = self._local.scratch = Scratch()
+            return function(self._blocks(task), scratch)
+
+        return (
+            map(run, self._tasks)
+            if self._pool is None
+            else (self._pool.map(run, self._tasks))
+        )
+
+    def sum(self, function: Callable[[Iterator[Block], Scratch], T]) -> T:
+        """Sum of `function` over all tasks, added in a fixed order."""
+        return reduce(operator.add, self.map(function))
+
+    def fill(
+        self, out: NDArray[Any], function: Callable[[Block, Scratch], NDArray[Any]]
+    ) -> NDArray[Any]:
+        """Write `function(block, scratch)`, one entry a row, to where the rows lie."""
+
+        def write(blocks: Iterator[Block], scratch: Scratch) -> None:
+            for block in blocks:
+                out[block.rows] = function(block, scratch)
+
+        for _ in self.map(write):
+            pass
+        return out
+
+
+def _groups(
+    X: NDArray[Any], weight: NDArray[np.float64] | None, *, by_pattern: bool
+) -> list[_Group]:
+    n, d = X.shape
+    everything = np.ones(d, dtype=bool)
+    used = None if weight is None or weight.all() else np.flatnonzero(weight)
+    with np.errstate(all="ignore"):
+        may_miss = bool(np.isnan(X.sum()))
+    if not may_miss:
+        return [_Group(everything, used, n if used is None else len(used))]
+    if used is None:
+        used = np.arange(n)
+    missing = np.isnan(X[used])
+    complete = used[~missing.any(axis=1)]
+    groups = [_Group(everything, complete, len(complete))]
+    ragged = missing.any(axis=1)
+    if not by_pattern:
+        return [*groups, _Group(None, used[ragged], int(ragged.sum()))]
+    used, missing = used[ragged], missing[ragged]
+    keys = np.packbits(missing, axis=1)
+    order = np.lexsort(keys.T)
+    starts = np.flatnonzero(np.r_[True, np.any(np.diff(keys[order], axis=0), axis=1)])
+    for rows in np.split(order, starts[1:]):
+        groups.append(_Group(~missing[rows[0]], used[rows], len(rows)))
+    return groups

@@ -1,0 +1,69 @@
+"""Where the blocks run: our threads outside, the BLAS held to one thread inside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from joblib import cpu_count, effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+
+def n_threads(n_jobs: int | None) -> int:
+    """Number of threads for scikit-learn's `n_jobs`.
+
+    None means as many as the native libraries would take: the cores this process may
+    use, or fewer where OMP_NUM_THREADS says so, as it does in joblib's workers.
+    """
+    if n_jobs is not None:
+        return int(effective_n_jobs(n_jobs))
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    cores = int(cpu_count())
+    return max(1, min(cores, int(limit))) if limit.isdigit() else cores
+
+
+class _Hold:
+    """Counts who asks for a single-threaded BLAS; the last to leave restores it.
+
+    The limit is global to the process: if each of two overlapping fits restored what
+    it found, the later one would leave the limit behind for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._holders = 0
+        self._limiter: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._holders == 0:
+                self._limiter = _controller().limit(limits=1)
+            self._holders += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._limiter.restore_original_limits()
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+_hold = _Hold()
+
+
+@contextmanager
+def single_threaded_libraries() -> Iterator[None]:
+    """Hold the native thread pools of the process to one thread each."""
+    _hold.enter()
+    try:
+        yield
+    finally:
+        _hold.leave()
