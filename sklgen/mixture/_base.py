@@ -1,0 +1,428 @@
+"""What every finite mixture shares: starts, fitting, and what is read off the fit."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+
+from sklgen._random import as_generator
+from sklgen.base import (
+    ConditionalMixin,
+    DensityMixin,
+    GenerativeMixin,
+    InformationCriterionMixin,
+    LatentMixin,
+    check_weights,
+)
+from sklgen.em import Block, Rows, Run, Scratch, best, n_threads, run
+from sklgen.families import Components
+from sklgen.families._base import Array
+from sklgen.mixture._starts import STARTS, distinct_rows, nearest
+from sklgen.mixture._structure import Mixture, MixtureStatistics
+
+# Starts are tried for a few steps on a sample of rows; the best go on.
+_SHORT_ITER = 10
+_KEPT_STARTS = 2
+_SAMPLE_ROWS = 8192
+_SAMPLE_ROWS_PER_COMPONENT = 64
+# Exponent of the step size of online EM (Cappe and Moulines, 2009).
+_FORGETTING = 0.7
+
+
+class BaseMixture(
+    LatentMixin,
+    ConditionalMixin,
+    DensityMixin,
+    InformationCriterionMixin,
+    GenerativeMixin,
+    BaseEstimator,
+):
+    """A finite mixture. Hooks: `_prepare`, `_components`, `_given`, `_store`."""
+
+    n_components: int
+    tol: float
+    max_iter: int
+    n_init: int
+    init_params: str
+    random_state: Any
+    warm_start: bool
+    verbose: int
+    n_jobs: int | None
+    weights_: Array
+
+    @abstractmethod
+    def _prepare(self, X: NDArray[Any], weight: Array) -> None:
+        """Learn what components need to know of the data before any start."""
+
+    @abstractmethod
+    def _equal_components(self) -> Components:
+        """Components that are all alike."""
+
+    @abstractmethod
+    def _components(self) -> Components:
+        """Components as the fitted attributes describe them."""
+
+    @abstractmethod
+    def _standardized(self, X: Array) -> Array:
+        """Rows in which distances are meaningful, without missing cells."""
+
+    @abstractmethod
+    def _with_given(self, start: Mixture[Any]) -> Mixture[Any]:
+        """The start with what the user gave put in its place."""
+
+    @property
+    @abstractmethod
+    def _is_given(self) -> bool:
+        """Whether the user gave the whole start."""
+
+    @abstractmethod
+    def _given_seeds(self) -> Array | None:
+        """One row a component, if the user gave them."""
+
+    @abstractmethod
+    def _store(self, model: Mixture[Any]) -> None:
+        """Set the fitted attributes that describe the components."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fit the mixture by expectation-maximisation.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training rows; NaN marks missing cells.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row; a weight of 2 is the row twice, a weight
+            of 0 its removal.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer rows than components, a row or column without any
+            observed cell, an infinite cell, or no positive weight.
+        """
+        warm = self.warm_start and hasattr(self, "weights_")
+        X, weight = self._validate_training(X, sample_weight, reset=True)
+        self._fit_validated(X, weight, warm=warm)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Update the mixture with one more batch of rows, by online EM.
+
+        The first call fits the batch as `fit` does. Each later call takes one E-step
+        on its batch and blends the statistics with the earlier ones; a batch counts
+        by its share of all weight so far, to the power 0.7.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            A batch of rows; NaN marks missing cells.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+        """
+        first = not hasattr(self, "weights_")
+        X, weight = self._validate_training(X, sample_weight, reset=first)
+        if first:
+            self._fit_validated(X, weight, warm=False)
+        else:
+            self._update(X, weight)
+        return self
+
+    def _validate_training(
+        self, X: Any, sample_weight: Any, *, reset: bool
+    ) -> tuple[NDArray[Any], Array]:
+        X = self._validate(X, reset=reset, min_rows=2 if reset else 1)
+        weight = check_weights(sample_weight, X)
+        used = int(np.count_nonzero(weight))
+        if reset and used < self.n_components:
+            raise ValueError(
+                f"n_components={self.n_components} needs at least as many rows, got "
+                f"n_samples = {used} with positive weight. Lower n_components."
+            )
+        _check_observed(X, weight)
+        return X, weight
+
+    def _fit_validated(self, X: NDArray[Any], weight: Array, *, warm: bool) -> None:
+        self._prepare(X, weight)
+        with self._rows(X, weight, self._equal_components()) as rows:
+            starts = [self._fitted()] if warm else self._starts(X, weight)
+            with self._progress() as monitor:
+                runs = [self._run(start, rows, monitor) for start in starts]
+        found = max(runs, key=lambda r: r.bounds[-1])
+        self.converged_ = found.converged
+        self.n_iter_ = found.n_iter
+        self.lower_bounds_ = list(found.bounds)
+        self._keep(found.model, found.statistics)
+        self._warn(found)
+
+    def _update(self, X: NDArray[Any], weight: Array) -> None:
+        model = self._fitted()
+        with self._rows(X, weight, model.components) as rows:
+            batch = rows.sum(model.e_step)
+        total = self._statistics.weight + batch.weight
+        share = (batch.weight / total) ** _FORGETTING
+        blend = self._statistics * ((1 - share) / self._statistics.weight)
+        blend = (blend + batch * (share / batch.weight)) * total
+        self.n_iter_ += 1
+        self.lower_bounds_.append(blend.bound / total)
+        updated = model.m_step(blend)
+        self._keep(updated, blend.recentred(model.components, updated.components))
+
+    def _keep(self, model: Mixture[Any], statistics: MixtureStatistics) -> None:
+        self._statistics = statistics
+        self.weights_ = model.weights
+        self.lower_bound_ = self.lower_bounds_[-1]
+        self._store(model)
+
+    def _warn(self, found: Run[Any]) -> None:
+        if not found.converged and self.max_iter > 0:
+            warnings.warn(
+                f"{type(self).__name__} did not converge in max_iter={self.max_iter} "
+                f"iterations: the gain left is above tol={self.tol}. Raise max_iter "
+                "or tol.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        empty = np.flatnonzero(self.weights_ == 0)
+        if empty.size:
+            warnings.warn(
+                f"{empty.size} of {self.n_components} components ended without any "
+                f"weight: {empty.tolist()}. Lower n_components.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _run(
+        self, start: Mixture[Any], rows: Rows, monitor: Callable[[float], object]
+    ) -> Run[Mixture[Any]]:
+        return run(
+            start,
+            lambda model: rows.sum(model.e_step),
+            tol=self.tol,
+            max_iter=self.max_iter,
+            monitor=monitor,
+        )
+
+    def _starts(self, X: NDArray[Any], weight: Array) -> list[Mixture[Any]]:
+        """The best of `n_init` short runs on a sample of distinct rows."""
+        K = self.n_components
+        equal = Mixture(np.full(K, 1.0 / K), self._equal_components())
+        if self._is_given:
+            return [self._with_given(equal)]
+        rng = as_generator(self.random_state)
+        limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_COMPONENT * K)
+        sample, sample_weight = distinct_rows(X, weight, limit, rng)
+        with self._rows(sample, sample_weight, equal.components) as rows:
+            starts = (
+                self._with_given(_from_labels(equal, rows, labels))
+                for labels in self._labels(sample, sample_weight, rng)
+            )
+            kept = best(
+                starts,
+                lambda model: rows.sum(model.e_step),
+                n_iter=min(_SHORT_ITER, self.max_iter),
+                keep=_KEPT_STARTS,
+            )
+            if np.count_nonzero(weight) > limit:
+                runs = [self._run(start, rows, lambda bound: None) for start in kept]
+                kept = [max(runs, key=lambda r: r.bounds[-1]).model]
+        return kept
+
+    def _labels(
+        self, sample: Array, weight: Array, rng: np.random.Generator
+    ) -> Iterator[NDArray[np.intp]]:
+        Z, K = self._standardized(sample), self.n_components
+        seeds = self._given_seeds()
+        if seeds is not None:
+            yield nearest(Z, self._standardized(seeds))
+        elif len(Z) <= K:
+            yield np.arange(len(Z))
+        else:
+            for _ in range(self.n_init):
+                yield STARTS[self.init_params](Z, weight, K, rng)
+
+    def _fitted(self) -> Mixture[Any]:
+        return Mixture(np.asarray(self.weights_), self._components())
+
+    def _rows(
+        self,
+        X: NDArray[Any],
+        weight: Array | None,
+        components: Components,
+        *,
+        in_order: bool = False,
+    ) -> Rows:
+        return Rows(
+            X,
+            weight,
+            by_pattern=components.by_pattern,
+            n_features=components.n_features,
+            n_threads=1 if in_order else n_threads(self.n_jobs),
+        )
+
+    @contextmanager
+    def _progress(self) -> Iterator[Callable[[float], object]]:
+        if not self.verbose:
+            yield lambda bound: None
+            return
+        from tqdm.auto import tqdm
+
+        with tqdm(desc=type(self).__name__, unit="iter") as bar:
+
+            def advance(bound: float) -> None:
+                bar.set_postfix_str(f"bound {bound:.6g} a row", refresh=False)
+                bar.update()
+
+            yield advance
+
+    def _each_row(
+        self,
+        X: NDArray[Any],
+        shape: tuple[int, ...],
+        read: Callable[[Mixture[Any], Block, Scratch], NDArray[Any]],
+        *,
+        dtype: Any = np.float64,
+        in_order: bool = False,
+    ) -> NDArray[Any]:
+        """`read(model, block, scratch)` of all rows, in an array (n, *shape)."""
+        model = self._fitted()
+        out = np.empty((len(X), *shape), dtype)
+        with self._rows(X, None, model.components, in_order=in_order) as rows:
+            return rows.fill(out, partial(read, model))
+
+    def _score_samples(self, X: NDArray[Any]) -> Array:
+        return self._each_row(X, (), lambda model, *at: model.posterior(*at)[1])
+
+    def _predict(self, X: NDArray[Any]) -> NDArray[np.intp]:
+        return self._each_row(
+            X, (), lambda model, *at: model.posterior(*at)[0].argmax(0), dtype=np.intp
+        )
+
+    def _predict_proba(self, X: NDArray[Any]) -> Array:
+        return self._each_row(
+            X, (self.n_components,), lambda model, *at: model.posterior(*at)[0].T
+        )
+
+    def _sample_latent(
+        self, n_samples: int, rng: np.random.Generator
+    ) -> tuple[Array, NDArray[np.intp]]:
+        model = self._fitted()
+        labels = rng.choice(len(model.weights), size=n_samples, p=model.weights)
+        d = model.components.shape[1]
+        unseen = np.full((n_samples, d), np.nan)
+        nothing = np.zeros(d, dtype=bool)
+        return model.components.conditional_draw(unseen, nothing, labels, rng), labels
+
+    def _sample_conditional(
+        self, X: NDArray[Any], rng: np.random.Generator
+    ) -> NDArray[Any]:
+        def draw(model: Mixture[Any], block: Block, scratch: Scratch) -> Any:
+            cumulative = model.posterior(block, scratch)[0].cumsum(axis=0)
+            u = rng.random(len(block.X)) * cumulative[-1]
+            labels = (cumulative < u).sum(axis=0)
+            return model.components.conditional_draw(
+                block.X, block.observed, labels, rng
+            )
+
+        return self._each_row(X, X.shape[1:], draw, in_order=True)
+
+    def _impute(self, X: NDArray[Any]) -> NDArray[Any]:
+        def mean(model: Mixture[Any], block: Block, scratch: Scratch) -> Any:
+            posterior, _ = model.posterior(block, scratch)
+            return model.components.conditional_mean(block.X, block.observed, posterior)
+
+        return self._each_row(X, X.shape[1:], mean)
+
+    def _n_parameters(self) -> int:
+        return self.n_components - 1 + self._components().n_parameters
+
+    def icl(self, X: Any, sample_weight: Any = None) -> float:
+        """Integrated completed likelihood criterion on X: lower is better.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        icl : float
+            `bic` less twice the log-probability of the labels that `predict` gives:
+            it asks for components that are well apart.
+
+        References
+        ----------
+        Biernacki, C., Celeux, G. and Govaert, G. (2000). Assessing a mixture model
+        for clustering with the integrated completed likelihood. IEEE PAMI 22(7).
+        """
+        criterion = self.bic(X, sample_weight)
+        X = self._validate(X)
+        weight = check_weights(sample_weight, X)
+        sure = self._each_row(
+            X, (), lambda model, *at: np.log(model.posterior(*at)[0].max(0))
+        )
+        return float(criterion - 2.0 * (weight @ sure))
+
+
+def _from_labels(
+    equal: Mixture[Any], rows: Rows, labels: NDArray[np.intp]
+) -> Mixture[Any]:
+    """The M-step of given labels, twice: about a common centre, then about its means.
+
+    The second pass restores the digits that clusters far apart cost the first.
+    """
+    model = equal
+    for _ in range(2):
+        model = model.m_step(rows.sum(partial(model.labelled, labels)))
+    return model
+
+
+def _check_observed(X: NDArray[Any], weight: Array) -> None:
+    """Each row and each column of positive weight must have an observed cell."""
+    with np.errstate(all="ignore"):
+        if not np.isnan(X.sum()):
+            return
+    missing = np.isnan(X[weight > 0])
+    empty_rows = np.flatnonzero(weight > 0)[missing.all(axis=1)]
+    if empty_rows.size:
+        raise ValueError(
+            f"X has {empty_rows.size} rows without any observed cell, the first at "
+            f"{empty_rows[:5].tolist()}: they say nothing about the density. Drop them."
+        )
+    empty_columns = np.flatnonzero(missing.all(axis=0))
+    if empty_columns.size:
+        raise ValueError(
+            f"X has columns without any observed cell: {empty_columns.tolist()}. "
+            "Drop them."
+        )

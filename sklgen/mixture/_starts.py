@@ -1,0 +1,106 @@
+"""Where fits of mixtures start: labels of a small sample of distinct rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.metrics import pairwise_distances_argmin
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.intp]
+
+_CHUNK = 65536
+
+
+def distinct_rows(
+    X: NDArray[Any], weight: Array, limit: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """At most about `limit` distinct rows of X, sorted, and the weight each carries.
+
+    The choice depends on the values of the rows and on nothing else, so that a row
+    repeated is a row with its weight doubled, and the order of rows has no effect.
+    Beyond `limit`, rows with the smallest random hashes are chosen.
+    """
+    odd = rng.integers(2**63, size=(2, X.shape[1]), dtype=np.uint64) * np.uint64(2) + 1
+    chosen = np.flatnonzero(weight)
+    if len(chosen) > limit:
+        hashes = np.concatenate(
+            [
+                _hash(_bits(X[chosen[start : start + _CHUNK]]), odd)
+                for start in range(0, len(chosen), _CHUNK)
+            ]
+        )
+        chosen = chosen[hashes <= _threshold(hashes, limit)]
+    bits = _bits(X[chosen])
+    order = np.lexsort(bits.T)
+    changes = np.any(bits[order[1:]] != bits[order[:-1]], axis=1)
+    starts = np.flatnonzero(np.concatenate([[True], changes]))
+    rows = X[chosen[order[starts]]].astype(np.float64)
+    return rows, np.add.reduceat(weight[chosen[order]], starts)
+
+
+def _bits(X: NDArray[Any]) -> NDArray[np.uint64]:
+    """Equal bits for equal values: one zero, one NaN."""
+    values = X.astype(np.float64) + 0.0
+    values[np.isnan(values)] = np.nan
+    return values.view(np.uint64)
+
+
+def _hash(bits: NDArray[np.uint64], odd: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    state = np.zeros(len(bits), dtype=np.uint64)
+    for column, first, second in zip(bits.T, *odd, strict=True):
+        state = (state ^ column ^ (column >> np.uint64(29))) * first
+        state = (state ^ (state >> np.uint64(32))) * second
+        state ^= state >> np.uint64(29)
+    return state
+
+
+def _threshold(hashes: NDArray[np.uint64], limit: int) -> np.uint64:
+    """A value below which lie about `limit` distinct hashes, or all of them."""
+    rank = limit
+    while rank < len(hashes):
+        threshold = np.partition(hashes, rank)[rank]
+        if len(np.unique(hashes[hashes <= threshold])) >= limit // 2:
+            return np.uint64(threshold)
+        rank *= 4
+    return np.uint64(hashes.max())
+
+
+def nearest(Z: Array, seeds: Array) -> Labels:
+    """Index of the closest seed of each row."""
+    return np.asarray(pairwise_distances_argmin(Z, seeds), dtype=np.intp)
+
+
+def _kmeans(Z: Array, weight: Array, K: int, rng: np.random.Generator) -> Labels:
+    model = KMeans(K, n_init=1, random_state=_legacy(rng))
+    return np.asarray(model.fit(Z, sample_weight=weight).labels_, dtype=np.intp)
+
+
+def _kmeans_plusplus(Z: Array, weight: Array, K: int, rng: Any) -> Labels:
+    seeds, _ = kmeans_plusplus(Z, K, sample_weight=weight, random_state=_legacy(rng))
+    return nearest(Z, seeds)
+
+
+def _random_from_data(Z: Array, weight: Array, K: int, rng: Any) -> Labels:
+    share = weight / weight.sum()
+    return nearest(Z, Z[rng.choice(len(Z), K, replace=False, p=share)])
+
+
+def _random(Z: Array, weight: Array, K: int, rng: np.random.Generator) -> Labels:
+    return rng.integers(K, size=len(Z))
+
+
+def _legacy(rng: np.random.Generator) -> np.random.RandomState:
+    return np.random.RandomState(rng.integers(2**32, dtype=np.uint64))
+
+
+STARTS: dict[str, Callable[[Array, Array, int, np.random.Generator], Labels]] = {
+    "kmeans": _kmeans,
+    "k-means++": _kmeans_plusplus,
+    "random": _random,
+    "random_from_data": _random_from_data,
+}
