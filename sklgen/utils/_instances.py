@@ -37,7 +37,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "diag": {"n_components": 3, "covariance_type": "diag"},
             "spherical": {"n_components": 2, "covariance_type": "spherical"},
             "n_jobs": {"n_components": 2, "n_jobs": 2, "n_init": 1},
-            "random_start": {"n_components": 2, "init_params": "random"},
+            "k-means++": {"n_components": 2, "init_params": "k-means++"},
+            "random_from_data": {"n_components": 2, "init_params": "random_from_data"},
+            "random": {"n_components": 2, "init_params": "random"},
             "means_init": {
                 "n_components": 2,
                 "means_init": np.array([[0.0, 0.0], [15.0, 15.0]]),

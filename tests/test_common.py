@@ -1,0 +1,92 @@
+"""Every estimator under scikit-learn's checks and under the contract of sklgen."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import sklearn.utils.estimator_checks as sklearn_checks
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+from sklgen.utils import all_estimators
+from sklgen.utils.estimator_checks import INSTANCES, parametrize_with_contract
+
+# Name of an instance: {name of a check: why it fails}. pytest's settings are strict:
+# a check that is expected to fail and passes is a failure.
+EXPECTED_FAILURES = {}
+
+
+def has_array_parameter(estimator):
+    """Whether a parameter fixes the number of columns, which scikit-learn varies."""
+    return any(isinstance(value, np.ndarray) for value in vars(estimator).values())
+
+
+ESTIMATORS = {name: make() for name, make in INSTANCES.items()}
+FREE = {n: e for n, e in ESTIMATORS.items() if not has_array_parameter(e)}
+
+
+def expected_failures(estimator):
+    (name,) = (name for name, other in FREE.items() if other is estimator)
+    return EXPECTED_FAILURES.get(name, {})
+
+
+@parametrize_with_checks(list(FREE.values()), expected_failed_checks=expected_failures)
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def left_out(estimator):
+    """Checks that apply, but are not in `parametrize_with_checks`."""
+    yield sklearn_checks.check_param_validation
+    yield sklearn_checks.check_dataframe_column_names_consistency
+    if hasattr(estimator, "get_feature_names_out"):
+        yield sklearn_checks.check_get_feature_names_out_error
+        yield sklearn_checks.check_transformer_get_feature_names_out
+        yield sklearn_checks.check_transformer_get_feature_names_out_pandas
+    if hasattr(estimator, "set_output"):
+        yield sklearn_checks.check_set_output_transform
+        yield sklearn_checks.check_set_output_transform_pandas
+        yield sklearn_checks.check_set_output_transform_polars
+        yield sklearn_checks.check_global_output_transform_pandas
+        yield sklearn_checks.check_global_set_output_transform_polars
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        pytest.param(name, check, id=f"{name}-{check.__name__}")
+        for name, estimator in FREE.items()
+        for check in left_out(estimator)
+    ],
+)
+def test_scikit_learn_left_out(name, check):
+    check(type(FREE[name]).__name__, FREE[name])
+
+
+@parametrize_with_contract(ESTIMATORS)
+def test_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_no_tag_drops_checks(name):
+    n_checks = sum(1 for _ in estimator_checks_generator(FREE[name]))
+    assert n_checks >= 30
+
+
+def test_every_estimator_has_instances():
+    free = Counter(type(estimator) for estimator in FREE.values())
+    for name, estimator in all_estimators():
+        assert type(ESTIMATORS[name]) is estimator
+        assert free[estimator] >= 2
+
+
+def test_default_instances_are_default():
+    for name, estimator in all_estimators():
+        assert repr(ESTIMATORS[name]) == repr(estimator())
+
+
+def test_no_failure_is_expected():
+    assert not EXPECTED_FAILURES
