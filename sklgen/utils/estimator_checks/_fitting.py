@@ -179,11 +179,11 @@ def check_copies(name: str, estimator: Any) -> None:
 @contract_check("fit")
 def check_inputs_unchanged(name: str, estimator: Any) -> None:
     """Check that `fit` changes neither its inputs nor a constructor parameter."""
+    takes_weights(estimator)
     X = training_rows()
     weight = np.random.default_rng(0).uniform(0.5, 2, size=len(X))
     model = clone(estimator)
     before = joblib.hash(model.get_params()), X.copy(), weight.copy()
-    takes_weights(estimator)
     result = model.fit(X, sample_weight=weight)
     assert result is model, f"{name}: fit must return self"
     assert joblib.hash(model.get_params()) == before[0], (
