@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 # Above this rate of convergence an extrapolation is tried after two plain steps.
 _SLOW_RATE = 0.8
+# A run whose steps once shrank slowly is trusted to hide no more than such steps.
+_SLOWEST_RATE = 0.999
 # Gains below this share of the bound are rounding.
 _ROUNDING = 1e-14
 
@@ -105,6 +107,7 @@ class _Trail:
     """The last three models of plain steps, and what their gains say."""
 
     def __init__(self, model: Any, bound: float) -> None:
+        self._slowest = 0.0
         self.jump(model, bound)
 
     def jump(self, model: Any, bound: float) -> None:
@@ -118,6 +121,8 @@ class _Trail:
     def step(self, model: Any, bound: float) -> None:
         self._models = [*self._models[-2:], model]
         self._bounds = [*self._bounds[-2:], bound]
+        if self.rate < 1.0:
+            self._slowest = max(self._slowest, min(self.rate, _SLOWEST_RATE))
 
     @property
     def bound(self) -> float:
@@ -136,14 +141,19 @@ class _Trail:
 
     @property
     def left(self) -> float:
-        """Gain that the coming steps would still make."""
+        """Gain that the coming steps would still make.
+
+        The rate is the slowest of the run so far: right after a leap the steps shrink
+        fast, until what the leap left of the slow direction shows again.
+        """
         if len(self._bounds) < 3:
             return np.inf
         gain = self._bounds[-1] - self._bounds[-2]
         if gain <= _ROUNDING * max(1.0, abs(self.bound)):
             return 0.0
-        rate = self.rate
-        return gain * max(1.0, rate / (1.0 - rate)) if rate < 1.0 else np.inf
+        if self.rate >= 1.0:
+            return np.inf
+        return gain * max(1.0, self._slowest / (1.0 - self._slowest))
 
     def extrapolate(self) -> Any | None:
         first, second, third = (model.pack() for model in self._models)

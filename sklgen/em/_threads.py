@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
-from threading import Lock
 from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
@@ -26,44 +24,12 @@ def n_threads(n_jobs: int | None) -> int:
     return max(1, min(cores, int(limit))) if limit.isdigit() else cores
 
 
-class _Hold:
-    """Counts who asks for a single-threaded BLAS; the last to leave restores it.
-
-    The limit is global to the process: if each of two overlapping fits restored what
-    it found, the later one would leave the limit behind for good.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._holders = 0
-        self._limiter: Any = None
-
-    def enter(self) -> None:
-        with self._lock:
-            if self._holders == 0:
-                self._limiter = _controller().limit(limits=1)
-            self._holders += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._holders -= 1
-            if self._holders == 0:
-                self._limiter.restore_original_limits()
-
-
 @cache
 def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-_hold = _Hold()
-
-
-@contextmanager
-def single_threaded_libraries() -> Iterator[None]:
-    """Hold the native thread pools of the process to one thread each."""
-    _hold.enter()
-    try:
-        yield
-    finally:
-        _hold.leave()
+def single_threaded_libraries() -> AbstractContextManager[Any]:
+    """Hold the native thread pools of the process to one thread each, for a while."""
+    hold: AbstractContextManager[Any] = _controller().limit(limits=1)
+    return hold

@@ -95,6 +95,10 @@ class Components(ABC):
         """The M-step. A component without weight keeps its parameters."""
 
     @abstractmethod
+    def settle(self, weights: Array) -> Self:
+        """Fix what a run from here keeps constant; `weights` (K,) sum to one."""
+
+    @abstractmethod
     def recentre(self, statistics: Any, target: Self) -> Any:
         """The same statistics, about the parameters of `target`."""
 

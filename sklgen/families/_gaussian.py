@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -15,6 +15,8 @@ LOG_2_PI = float(np.log(2.0 * np.pi))
 # Beyond this ratio of squared distance from the centre to the smallest variance,
 # moments about a common centre lose more than nine of sixteen digits.
 CANCELLATION_LIMIT = 1e7
+# Deviations within components are resolved down to this share of the data's.
+RESOLUTION = 1e-10
 # A component with a smaller share of the weight keeps its parameters.
 EMPTY_SHARE = 1e-10
 
@@ -36,7 +38,9 @@ class Moments(Additive):
 class Gaussian(Components):
     """Gaussian components; `scale` (d,) and `floor` bound covariances from below.
 
-    The M-step is the exact maximum of the likelihood among covariances C with
+    `settle` lowers `scale` from the deviations of the data to those within the
+    components of a start, so that clusters far apart do not widen the bound. The
+    M-step is the exact maximum of the likelihood among covariances C with
     C - floor * diag(scale**2) positive semi-definite, so that the bound cannot fall.
     """
 
@@ -76,6 +80,11 @@ class Gaussian(Components):
     @abstractmethod
     def precision_factors(self) -> tuple[Array, Array]:
         """Precisions P and factors W with W W^T = P, in the stored shape."""
+
+    def settle(self, weights: Array) -> Self:
+        within = weights @ self.variances()
+        lowest, highest = (RESOLUTION * self.scale) ** 2, self.scale**2
+        return replace(self, scale=np.sqrt(np.clip(within, lowest, highest)))
 
     def nonempty(self, count: Array) -> NDArray[np.bool_]:
         return np.asarray(count > EMPTY_SHARE * count.sum())

@@ -174,7 +174,7 @@ class BaseMixture(
     def _fit_validated(self, X: NDArray[Any], weight: Array, *, warm: bool) -> None:
         self._prepare(X, weight)
         with self._rows(X, weight, self._equal_components()) as rows:
-            starts = [self._fitted()] if warm else self._starts(X, weight)
+            starts = [self._fitted().settle()] if warm else self._starts(X, weight)
             with self._progress() as monitor:
                 runs = [self._run(start, rows, monitor) for start in starts]
         found = max(runs, key=lambda r: r.bounds[-1])
@@ -237,13 +237,13 @@ class BaseMixture(
         K = self.n_components
         equal = Mixture(np.full(K, 1.0 / K), self._equal_components())
         if self._is_given:
-            return [self._with_given(equal)]
+            return [self._with_given(equal).settle()]
         rng = as_generator(self.random_state)
         limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_COMPONENT * K)
         sample, sample_weight = distinct_rows(X, weight, limit, rng)
         with self._rows(sample, sample_weight, equal.components) as rows:
             starts = (
-                self._with_given(_from_labels(equal, rows, labels))
+                self._with_given(_from_labels(equal, rows, labels)).settle()
                 for labels in self._labels(sample, sample_weight, rng)
             )
             kept = best(

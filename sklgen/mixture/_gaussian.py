@@ -56,9 +56,9 @@ class GaussianMixture(BaseMixture):
         The fit ends when the gain in log-likelihood that is left, in nats per row by
         Aitken's estimate, is below this.
     reg_covar : float, default=1e-6
-        Lower bound of the covariances in units of each column's variance: in
-        standardised columns no eigenvalue falls below it. Values below 1e-12 count as
-        1e-12.
+        Lower bound of the covariances, in units of each column's mean variance within
+        the components of the start: in columns standardised by it no eigenvalue falls
+        below `reg_covar`. Values below 1e-12 count as 1e-12.
     max_iter : int, default=1000
         Largest number of E-steps after the first.
     n_init : int, default=10
@@ -237,6 +237,7 @@ class GaussianMixture(BaseMixture):
         components = model.components
         shape = components.public_shape(*components.shape)
         precisions, factors = components.precision_factors()
+        self._scale = components.scale
         self.means_ = components.means
         self.covariances_ = components.covariances.reshape(shape)
         self.precisions_ = precisions.reshape(shape)

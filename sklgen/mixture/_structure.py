@@ -108,6 +108,10 @@ class Mixture(Generic[C]):
         joint, log_density, _ = self._normalize(block, features, view, scratch)
         return joint, log_density
 
+    def settle(self) -> Self:
+        """The same mixture as the start of a run."""
+        return replace(self, components=self.components.settle(self.weights))
+
     def m_step(self, statistics: MixtureStatistics) -> Self:
         return type(self)(
             statistics.counts / statistics.counts.sum(),

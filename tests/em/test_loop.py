@@ -1,0 +1,114 @@
+"""The loop on models whose path is known."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+
+from sklgen.em import best, run
+from sklgen.em._kernels import normalize
+
+
+class Sums(NamedTuple):
+    bound: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Steps towards zero, each coordinate at its own rate; the bound is -|x|^2."""
+
+    x: np.ndarray
+    rates: np.ndarray
+
+    def m_step(self, statistics):
+        return Linear(self.x * self.rates, self.rates)
+
+    def pack(self):
+        return self.x
+
+    def unpack(self, vector):
+        return Linear(vector, self.rates)
+
+
+def expectation(model):
+    return Sums(-2.0 * float(model.x @ model.x), 2.0)
+
+
+def test_convergence_means_that_little_is_left():
+    start = Linear(np.array([1.0, 2.0]), np.array([0.7, 0.3]))
+    found = run(start, expectation, tol=1e-8, max_iter=1000)
+    assert found.converged
+    assert -found.bounds[-1] < 1e-8
+    assert found.bounds[-1] == -found.model.x @ found.model.x
+
+
+def test_slow_steps_are_extrapolated():
+    start = Linear(np.array([1.0, 1.0]), np.array([0.999, 0.5]))
+    found = run(start, expectation, tol=1e-8, max_iter=1000)
+    assert found.converged
+    assert -found.bounds[-1] < 1e-8
+    assert found.n_iter < 100
+
+
+def test_the_bound_never_falls_even_where_leaps_overshoot():
+    @dataclass(frozen=True)
+    class Trap(Linear):
+        def m_step(self, statistics):
+            return Trap(self.x * self.rates, self.rates)
+
+        def unpack(self, vector):
+            return Trap(np.full(1, 100.0), self.rates)
+
+    found = run(
+        Trap(np.ones(1), np.array([0.95])), expectation, tol=1e-6, max_iter=1000
+    )
+    assert np.diff(found.bounds).min() >= 0
+    assert found.converged
+
+
+def test_reaching_max_iter_is_not_convergence():
+    start = Linear(np.array([1.0]), np.array([0.5]))
+    found = run(start, expectation, tol=1e-12, max_iter=5)
+    assert not found.converged
+    assert found.n_iter == 5
+
+
+def test_zero_iterations_return_the_start():
+    start = Linear(np.array([1.0]), np.array([0.9]))
+    found = run(start, expectation, tol=1e-3, max_iter=0)
+    assert found.model is start
+    assert found.bounds == (-1.0,)
+
+
+def test_best_starts_come_first_and_ties_keep_their_order():
+    starts = [Linear(np.array([x]), np.array([0.5])) for x in (3.0, 1.0, -1.0, 2.0)]
+    kept = best(starts, expectation, n_iter=1, keep=3)
+    assert [model.x[0] for model in kept] == [0.5, -0.5, 1.0]
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 30.0, 2000.0])
+def test_normalize_agrees_with_scipy(spread):
+    rng = np.random.default_rng(0)
+    joint, offset = spread * rng.normal(size=(7, 500)), rng.normal(size=7)
+    weight = rng.random(500)
+    expected = joint + offset[:, None]
+    log_total, room = np.empty(500), np.empty((2, 500))
+    total = normalize(joint, offset, weight, log_total, *room)
+    np.testing.assert_allclose(log_total, logsumexp(expected, axis=0), rtol=1e-14)
+    np.testing.assert_allclose(
+        joint, softmax(expected, axis=0) * weight, rtol=1e-12, atol=1e-300
+    )
+    assert total == pytest.approx(weight @ log_total, rel=1e-13)
+
+
+def test_normalize_survives_what_is_not_finite():
+    joint = np.array([[0.0, -np.inf, np.nan], [-np.inf, -np.inf, -1.0]])
+    log_total, room = np.empty(3), np.empty((2, 3))
+    normalize(joint, np.zeros(2), np.ones(3), log_total, *room)
+    assert np.isfinite(joint).all()
+    np.testing.assert_allclose(joint.sum(axis=0), 1.0)
+    np.testing.assert_allclose(log_total[[0, 2]], [0.0, -1.0])
+    assert log_total[1] < -1e299

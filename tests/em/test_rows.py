@@ -1,0 +1,98 @@
+"""Blocks cover the rows, and their sums depend on the data alone."""
+
+import os
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from sklgen.em import Rows, n_threads
+
+
+def make_rows(X, weight=None, *, by_pattern=True, threads=1):
+    return Rows(X, weight, by_pattern=by_pattern, n_features=10, n_threads=threads)
+
+
+def data_with_holes(n=30_000, d=4, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    X[rng.random(X.shape) < 0.2] = np.nan
+    return X
+
+
+@pytest.mark.parametrize("by_pattern", [True, False])
+@pytest.mark.parametrize("holes", [True, False])
+def test_each_row_of_positive_weight_is_in_one_block(by_pattern, holes):
+    X = data_with_holes() if holes else np.random.default_rng(0).normal(size=(30000, 4))
+    weight = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)
+    seen = np.zeros(len(X))
+
+    def visit(blocks, scratch):
+        for block in blocks:
+            missing = np.isnan(block.X)
+            if block.observed is not None:
+                assert np.all(missing == ~block.observed)
+            np.testing.assert_array_equal(block.X, X[block.rows])
+            np.testing.assert_array_equal(block.weight, weight[block.rows])
+            seen[block.rows] += 1
+        return 0
+
+    with make_rows(X, weight, by_pattern=by_pattern) as rows:
+        rows.sum(visit)
+    np.testing.assert_array_equal(seen, weight > 0)
+
+
+def test_sums_have_the_same_bits_for_any_number_of_threads():
+    X = data_with_holes(100_000)
+
+    def total(blocks, scratch):
+        return sum(np.nansum(block.X) for block in blocks)
+
+    found = set()
+    for threads in (1, 2, 3, 8):
+        with make_rows(X, threads=threads) as rows:
+            found.add(float(rows.sum(total)))
+    assert len(found) == 1
+
+
+def test_fill_writes_every_row_where_it_lies():
+    X = data_with_holes()
+    with make_rows(X, threads=2) as rows:
+        out = rows.fill(np.full(len(X), -1.0), lambda b, s: np.nansum(b.X, axis=1))
+    np.testing.assert_array_equal(out, np.nansum(X, axis=1))
+
+
+def test_an_error_in_a_block_reaches_the_caller_and_frees_the_libraries():
+    before = blas_threads()
+
+    def fail(blocks, scratch):
+        raise RuntimeError("in a thread")
+
+    with (
+        pytest.raises(RuntimeError, match="in a thread"),
+        make_rows(data_with_holes(), threads=2) as rows,
+    ):
+        rows.sum(fail)
+    assert blas_threads() == before
+
+
+def blas_threads():
+    return {
+        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+    }
+
+
+def test_libraries_are_held_to_one_thread_while_rows_are_open():
+    before = blas_threads()
+    X = data_with_holes()
+    with make_rows(X, threads=2) as rows:
+        assert all(seen == {1} for seen in rows.map(lambda *_: blas_threads()))
+    assert blas_threads() == before
+
+
+def test_number_of_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert n_threads(None) == 1
+    assert n_threads(3) == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert 1 <= n_threads(None) <= os.cpu_count()
