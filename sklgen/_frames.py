@@ -59,8 +59,7 @@ class Schema:
         frame = _as_frame(X)
         if frame is None:
             return cls(np.dtype(dtype))
-        # A filter copies, where a slice would keep the training rows alive.
-        template = frame.head(1).filter([False])
+        template = frame.head(0)
         columns = [_as_numeric(column) for column in template.iter_columns()]
         return cls(np.dtype(dtype), template.with_columns(*columns).to_native())
 

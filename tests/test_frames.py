@@ -310,8 +310,9 @@ def test_schema_survives_pickling_and_keeps_no_rows(library):
 
 
 def test_schema_does_not_keep_the_training_rows_alive():
-    cells = np.arange(4.0)
-    frame = pd.DataFrame({"a": cells}, copy=False)
+    cells = np.arange(4.0)[:, None].copy()
+    frame = pd.DataFrame(cells, columns=["a"], copy=False)
+    assert np.shares_memory(cells, frame["a"].to_numpy())
     alive = weakref.ref(cells)
     schema = Schema.of(frame, np.float64)
     del frame, cells
