@@ -13,7 +13,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklgen._frames import Schema, check_numeric
@@ -148,6 +148,7 @@ def test_restore_of_arrow_tables():
     assert restored.to_pylist() == [{"a": 127, "b": 0.5}]
 
 
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.lists(st.floats(-(2.0**70), 2.0**70), min_size=1))
 def test_integers_never_wrap(cells):
     for dtype in INTEGERS:
