@@ -33,7 +33,7 @@ myst_heading_anchors = 3
 # One list for everything: the index is written before autosummary reads it.
 write_index(HERE / "api" / "index.rst")
 autosummary_context = {
-    "members": {
+    "own_members": {
         name: list(own_members(member))
         for name, member in public_objects().items()
         if inspect.isclass(member)
