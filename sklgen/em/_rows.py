@@ -175,9 +175,10 @@ def _groups(
     if used is None:
         used = np.arange(n)
     missing = np.isnan(X[used])
-    complete = used[~missing.any(axis=1)]
-    groups = [_Group(everything, complete, len(complete))]
     ragged = missing.any(axis=1)
+    groups = [_Group(everything, used[~ragged], int((~ragged).sum()))]
+    if not ragged.any():
+        return groups
     if not by_pattern:
         return [*groups, _Group(None, used[ragged], int(ragged.sum()))]
     used, missing = used[ragged], missing[ragged]

@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+# A component with a smaller share of the weight keeps its parameters.
+EMPTY_SHARE = 1e-10
+
 Allocate = Callable[[str, tuple[int, ...]], Array]
 """`allocate(name, shape)` gives an array to write into; its content is arbitrary."""
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Additive, Array, Components
+from sklgen.families._base import EMPTY_SHARE, Additive, Array, Components
 
 LOG_2_PI = float(np.log(2.0 * np.pi))
 # Beyond this ratio of squared distance from the centre to the smallest variance,
@@ -17,8 +17,6 @@ LOG_2_PI = float(np.log(2.0 * np.pi))
 CANCELLATION_LIMIT = 1e7
 # Deviations within components are resolved down to this share of the data's.
 RESOLUTION = 1e-10
-# A component with a smaller share of the weight keeps its parameters.
-EMPTY_SHARE = 1e-10
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from sklgen.base import (
 )
 from sklgen.em import Block, Rows, Run, Scratch, best, n_threads, run
 from sklgen.families import Components
-from sklgen.families._base import Array
+from sklgen.families._base import EMPTY_SHARE, Array
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest
 from sklgen.mixture._structure import Mixture, MixtureStatistics
 
@@ -212,7 +212,7 @@ class BaseMixture(
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        empty = np.flatnonzero(self.weights_ == 0)
+        empty = np.flatnonzero(self.weights_ < EMPTY_SHARE)
         if empty.size:
             warnings.warn(
                 f"{empty.size} of {self.n_components} components ended without any "
@@ -252,7 +252,7 @@ class BaseMixture(
                 n_iter=min(_SHORT_ITER, self.max_iter),
                 keep=_KEPT_STARTS,
             )
-            if np.count_nonzero(weight) > limit:
+            if len(sample) == limit:
                 runs = [self._run(start, rows, lambda bound: None) for start in kept]
                 kept = [max(runs, key=lambda r: r.bounds[-1]).model]
         return kept

@@ -19,7 +19,7 @@ _CHUNK = 65536
 def distinct_rows(
     X: NDArray[Any], weight: Array, limit: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """At most about `limit` distinct rows of X, sorted, and the weight each carries.
+    """At most `limit` distinct rows of X, sorted, and the weight each carries.
 
     The choice depends on the values of the rows and on nothing else, so that a row
     repeated is a row with its weight doubled, and the order of rows has no effect.
@@ -60,14 +60,14 @@ def _hash(bits: NDArray[np.uint64], odd: NDArray[np.uint64]) -> NDArray[np.uint6
 
 
 def _threshold(hashes: NDArray[np.uint64], limit: int) -> np.uint64:
-    """A value below which lie about `limit` distinct hashes, or all of them."""
-    rank = limit
+    """The `limit`-th smallest distinct hash, or the largest where there are fewer."""
+    rank = 2 * limit
     while rank < len(hashes):
-        threshold = np.partition(hashes, rank)[rank]
-        if len(np.unique(hashes[hashes <= threshold])) >= limit // 2:
-            return np.uint64(threshold)
+        smallest = np.unique(np.partition(hashes, rank)[:rank])
+        if len(smallest) > limit:
+            return np.uint64(smallest[limit - 1])
         rank *= 4
-    return np.uint64(hashes.max())
+    return np.uint64(np.unique(hashes)[:limit].max())
 
 
 def nearest(Z: Array, seeds: Array) -> Labels:
