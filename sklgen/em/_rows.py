@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from threading import local
 from typing import Any, Self, TypeVar
 
@@ -44,7 +45,7 @@ class Scratch:
         self._buffers: dict[str, NDArray[np.float64]] = {}
 
     def __call__(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        size = int(np.prod(shape))
+        size = prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
             buffer = self._buffers[name] = np.empty(size)

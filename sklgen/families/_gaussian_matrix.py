@@ -13,17 +13,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrtri
 
-from sklgen.families._base import Allocate, Array, View
-from sklgen.families._gaussian import (
-    CANCELLATION_LIMIT,
-    LOG_2_PI,
-    Gaussian,
-    Moments,
-    common_frame,
+from sklgen.families._base import Array
+from sklgen.families._gaussian import Gaussian, Moments
+from sklgen.families._gaussian_matrix_view import (
+    MatrixView,
+    factorize,
+    lift,
+    outer,
+    square_root,
 )
-from sklgen.families._kernels import products, standardize
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,15 @@ class MatrixGaussian(Gaussian):
 
     @cached_property
     def _complete_view(self) -> MatrixView:
-        return MatrixView(self, np.ones(self.shape[1], dtype=bool))
+        return self._view(np.ones(self.shape[1], dtype=bool))
+
+    def _view(self, observed: NDArray[np.bool_]) -> MatrixView:
+        return MatrixView(self.means, self.covariances, observed, self.pool)
 
     def view(self, observed: NDArray[np.bool_] | None) -> MatrixView:
         if observed is None or observed.all():
             return self._complete_view
-        return MatrixView(self, observed)
+        return self._view(observed)
 
     def maximize(self, statistics: Moments) -> Self:
         alive = self.nonempty(statistics.count)
@@ -77,7 +79,7 @@ class MatrixGaussian(Gaussian):
     def recentre(self, statistics: Moments, target: Self) -> Moments:
         step = self.means - target.means
         cross = statistics.first[:, :, None] * step[:, None, :]
-        square = _outer(step) * statistics.count[:, None, None]
+        square = outer(step) * statistics.count[:, None, None]
         return Moments(
             statistics.count,
             statistics.first + statistics.count[:, None] * step,
@@ -87,13 +89,11 @@ class MatrixGaussian(Gaussian):
     def conditional_mean(
         self, X: NDArray[Any], observed: NDArray[np.bool_] | None, weights: Array
     ) -> Array:
-        assert observed is not None
-        slope, _ = self._regression(observed)
+        coefficients, _ = self._regression(observed)
         completed: Array = np.zeros(X.shape)
         for k, weight in enumerate(weights):
-            completed[:, ~observed] += weight[:, None] * self._predict_missing(
-                X, observed, k, slope
-            )
+            error = X[:, observed] - self.means[k, observed]
+            completed += weight[:, None] * (self.means[k] + error @ coefficients[k].T)
         return completed
 
     def conditional_draw(
@@ -103,28 +103,21 @@ class MatrixGaussian(Gaussian):
         labels: NDArray[np.intp],
         rng: np.random.Generator,
     ) -> Array:
-        assert observed is not None
-        slope, residual = self._regression(observed)
-        root = self._for_each(_square_root(residual))
-        noise = rng.standard_normal((len(X), residual.shape[-1]))
-        completed: Array = np.zeros(X.shape)
-        for k in range(self.shape[0]):
+        coefficients, residual = self._regression(observed)
+        root = self._for_each(square_root(residual))
+        completed: Array = rng.standard_normal(X.shape)
+        for k, mean in enumerate(self.means):
             mine = np.flatnonzero(labels == k)
-            completed[np.ix_(mine, ~observed)] = (
-                self._predict_missing(X[mine], observed, k, slope)
-                + noise[mine] @ root[k].T
-            )
+            error = X[mine][:, observed] - mean[observed]
+            drawn = mean + error @ coefficients[k].T + completed[mine] @ root[k].T
+            completed[mine] = drawn
         return completed
 
-    def _predict_missing(
-        self, X: NDArray[Any], observed: Any, k: int, slope: Array
-    ) -> Array:
-        error = X[:, observed] - self.means[k, observed]
-        return np.asarray(self.means[k, ~observed] + error @ slope[k].T)
-
-    def _regression(self, observed: Any) -> tuple[Array, Array]:
-        slope, residual = regression(self.covariances, observed)
-        return self._for_each(slope), residual
+    def _regression(self, observed: NDArray[np.bool_] | None) -> tuple[Array, Array]:
+        assert observed is not None
+        blocks = self.covariances[:, observed][:, :, observed]
+        coefficients, residual = lift(self.covariances, observed, factorize(blocks)[1])
+        return self._for_each(coefficients), residual
 
     def _for_each(self, values: Array) -> Array:
         """`values` with its leading axis stretched to the number of components."""
@@ -198,7 +191,7 @@ class FullGaussian(MatrixGaussian):
         self, statistics: Moments, step: Array, alive: NDArray[np.bool_]
     ) -> Array:
         count = np.where(alive, statistics.count, 1.0)[:, None, None]
-        covariances = statistics.second / count - _outer(step)
+        covariances = statistics.second / count - outer(step)
         return np.where(alive[:, None, None], covariances, self.covariances)
 
 
@@ -219,182 +212,5 @@ class TiedGaussian(MatrixGaussian):
     def _from_scatter(
         self, statistics: Moments, step: Array, alive: NDArray[np.bool_]
     ) -> Array:
-        between = self.pool(_outer(step) * statistics.count[:, None, None])
+        between = self.pool(outer(step) * statistics.count[:, None, None])
         return np.asarray((statistics.second - between) / statistics.count.sum())
-
-
-class MatrixView(View):
-    """Matrix Gaussians on some columns.
-
-    Components near a common centre share one matrix product of quadratic features;
-    those for which that would cancel are whitened one by one, by their own mean and
-    covariance.
-    """
-
-    def __init__(self, model: MatrixGaussian, observed: NDArray[np.bool_]) -> None:
-        self._model = model
-        self._observed = observed
-        self._means = model.means[:, observed]
-        blocks = model.covariances[:, observed][:, :, observed]
-        lower, inverse, log_determinant = factorize(blocks)
-        stretch = model._for_each
-        self._lower, self._inverse = stretch(lower), stretch(inverse)
-        self._log_scale = (
-            -0.5 * stretch(len(blocks[0]) * LOG_2_PI + log_determinant[:, None]).ravel()
-        )
-        self._choose_frames(stretch(blocks))
-
-    def _choose_frames(self, blocks: Array) -> None:
-        variances = np.einsum("kii->ki", blocks)
-        self._centre, self._scale = common_frame(self._means, variances)
-        offset = (self._means - self._centre) / self._scale
-        precision = self._inverse.mT @ self._inverse
-        precision = precision * (self._scale[:, None] * self._scale)
-        reach = (offset**2 + variances / self._scale**2).sum(axis=1)
-        sharpness = np.abs(precision).sum(axis=2).max(axis=1, initial=0.0)
-        cancels = reach * sharpness > CANCELLATION_LIMIT
-        self._alone = np.flatnonzero(cancels)
-        self._shared = np.flatnonzero(~cancels)
-        self._offset = offset[self._shared]
-        self._natural = natural_parameters(
-            self._offset, precision[self._shared], self._log_scale[self._shared]
-        )
-
-    def features(self, X: NDArray[Any], allocate: Allocate) -> list[Array]:
-        n, d = len(X), len(self._centre)
-        X = np.ascontiguousarray(X if d == X.shape[1] else X[:, self._observed])
-        features = []
-        if self._shared.size:
-            table = allocate("features", (self._natural.shape[1], n))
-            table[0] = 1.0
-            standardize(X, self._centre, self._scale, table[1 : 1 + d])
-            products(table[1 : 1 + d], table[1 + d :])
-            features.append(table)
-        for k in self._alone:
-            error = allocate("error", (d, n))
-            standardize(X, self._means[k], np.ones(d), error)
-            features.append(self._inverse[k] @ error)
-        return features
-
-    def log_density(self, features: list[Array], out: Array) -> None:
-        if not self._alone.size:
-            np.matmul(self._natural, features[0], out=out)
-            return
-        if self._shared.size:
-            out[self._shared] = self._natural @ features[0]
-        for k, white in zip(self._alone, features[-len(self._alone) :], strict=True):
-            out[k] = self._log_scale[k] - 0.5 * np.einsum("ij,ij->j", white, white)
-
-    def zeros(self) -> list[Array]:
-        d, n_alone = len(self._centre), len(self._alone)
-        shapes = [self._natural.shape, (n_alone, 1 + d), (n_alone, d, d)]
-        return [np.zeros(shape) for shape in shapes]
-
-    def accumulate(
-        self, sums: list[Array], features: list[Array], responsibilities: Array
-    ) -> None:
-        shared, first, second = sums
-        if self._shared.size:
-            weights = (
-                responsibilities[self._shared]
-                if self._alone.size
-                else (responsibilities)
-            )
-            shared += weights @ features[0].T
-        if not self._alone.size:
-            return
-        alone = zip(self._alone, features[-len(self._alone) :], strict=True)
-        for place, (k, white) in enumerate(alone):
-            weight = responsibilities[k]
-            first[place, 0] += weight.sum()
-            first[place, 1:] += white @ weight
-            second[place] += (white * weight) @ white.T
-
-    def complete(self, sums: list[Array]) -> Moments:
-        n, d = self._means.shape
-        count, first, second = np.empty(n), np.empty((n, d)), np.empty((n, d, d))
-        if self._shared.size:
-            at = self._shared
-            count[at], first[at], second[at] = self._from_features(sums[0])
-        if self._alone.size:
-            at, lower = self._alone, self._lower[self._alone]
-            count[at] = sums[1][:, 0]
-            first[at] = np.einsum("kij,kj->ki", lower, sums[1][:, 1:])
-            second[at] = lower @ sums[2] @ lower.mT
-        return self._over_all_columns(count, first, second)
-
-    def _from_features(self, sums: Array) -> tuple[Array, Array, Array]:
-        """Moments about the means from sums of features about the common centre."""
-        d = len(self._centre)
-        count, offset = sums[:, 0], self._offset
-        first = sums[:, 1 : 1 + d] - count[:, None] * offset
-        cross = first[:, :, None] * offset[:, None, :]
-        second = sums[:, 1 + d :][:, packed_index(d)] - cross - cross.mT
-        second -= _outer(offset) * count[:, None, None]
-        unit = self._scale[:, None] * self._scale
-        return count, first * self._scale, second * unit
-
-    def _over_all_columns(self, count: Array, first: Array, second: Array) -> Moments:
-        model, seen = self._model, self._observed
-        if seen.all():
-            return Moments(count, first, model.pool(second))
-        n, d = model.shape
-        slope, residual = model._regression(seen)
-        all_first, all_second = np.empty((n, d)), np.empty((n, d, d))
-        all_first[:, seen] = first
-        all_first[:, ~seen] = np.einsum("kij,kj->ki", slope, first)
-        cross = slope @ second
-        all_second[:, np.ix_(seen, seen)[0], np.ix_(seen, seen)[1]] = second
-        all_second[:, np.ix_(~seen, seen)[0], np.ix_(~seen, seen)[1]] = cross
-        all_second[:, np.ix_(seen, ~seen)[0], np.ix_(seen, ~seen)[1]] = cross.mT
-        all_second[:, np.ix_(~seen, ~seen)[0], np.ix_(~seen, ~seen)[1]] = (
-            cross @ slope.mT + residual * count[:, None, None]
-        )
-        return Moments(count, all_first, model.pool(all_second))
-
-
-def natural_parameters(offset: Array, precision: Array, log_scale: Array) -> Array:
-    """Rows that, times the features (1, y, y_i y_j for i <= j), give log-densities."""
-    linear = np.einsum("kij,kj->ki", precision, offset)
-    constant = log_scale - 0.5 * np.einsum("ki,ki->k", linear, offset)
-    rows, columns = np.triu_indices(offset.shape[1])
-    quadratic = np.where(rows == columns, -0.5, -1.0) * precision[:, rows, columns]
-    return np.concatenate([constant[:, None], linear, quadratic], axis=1)
-
-
-def factorize(covariances: Array) -> tuple[Array, Array, Array]:
-    """Cholesky factors, their inverses, and log-determinants of the covariances."""
-    lower = np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
-    inverse: Array = np.zeros_like(lower)
-    if lower.shape[1]:
-        for k, factor in enumerate(lower):
-            inverse[k] = dtrtri(factor, lower=1)[0]
-    diagonal = np.einsum("kii->ki", lower)
-    return lower, inverse, 2.0 * np.log(diagonal).sum(axis=1)
-
-
-def regression(covariances: Array, observed: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Slopes (m, o) of missing columns on observed ones, and residual covariances."""
-    seen = covariances[:, observed]
-    _, inverse, _ = factorize(seen[:, :, observed])
-    white = inverse @ seen[:, :, ~observed]
-    missing = covariances[:, ~observed][:, :, ~observed]
-    return (inverse.mT @ white).mT, missing - white.mT @ white
-
-
-def packed_index(d: int) -> NDArray[np.intp]:
-    """Where entry (i, j) of a symmetric matrix lies in its packed upper triangle."""
-    index = np.empty((d, d), dtype=np.intp)
-    rows, columns = np.triu_indices(d)
-    index[rows, columns] = index[columns, rows] = np.arange(len(rows))
-    return index
-
-
-def _outer(vectors: Array) -> Array:
-    return np.asarray(vectors[:, :, None] * vectors[:, None, :])
-
-
-def _square_root(covariances: Array) -> Array:
-    """Matrices R with R R^T = C, for C positive semi-definite up to rounding."""
-    values, vectors = np.linalg.eigh(covariances)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import sklgen.families._gaussian_axis as axis
-import sklgen.families._gaussian_matrix as matrix
+import sklgen.families._gaussian_matrix_view as matrix
 from sklgen.em import Scratch
 from sklgen.families import (
     DiagonalGaussian,

@@ -326,7 +326,7 @@ BAD_INPUT = {
     "empty row": (lambda X: put_nan(X, np.s_[7]), {}, r"first at \[7\]"),
     "empty column": (lambda X: put_nan(X, np.s_[:, 1]), {}, r"cell: \[1\]"),
     "infinity": (lambda X: np.where(X[0, 0] == X, np.inf, X), {}, "infinity"),
-    "covariance": (None, {"covariance_type": "ful"}, "'spherical', 'tied'"),
+    "covariance": (None, {"covariance_type": "ful"}, "'spherical'"),
     "init": (None, {"init_params": "best"}, "'k-means\\+\\+'"),
     "weights": (None, {"weights_init": [0.5, 0.5]}, r"weights_init has shape \(2,\)"),
     "weights sum": (None, {"weights_init": np.ones(5)}, "a sum of 5. Divide"),
