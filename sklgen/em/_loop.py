@@ -48,9 +48,21 @@ Expectation = Callable[[M], Any]
 
 @dataclass(frozen=True)
 class Run(Generic[M]):
-    """Where a run ended: `bounds[-1]` is the mean bound at `model`.
+    """Where a run of `run` ended.
 
-    `statistics` were taken under `model` and have not been used for a step.
+    Parameters
+    ----------
+    model : Model
+        The last model.
+    statistics : Statistics
+        Sums taken under `model`, not yet used for a step.
+    bounds : tuple of float
+        Mean bound per unit weight at the start and after each step that was kept;
+        the last is the one at `model`.
+    converged : bool
+        Whether the gain left fell below `tol`.
+    n_iter : int
+        Number of E-steps after the first, extrapolations that failed included.
     """
 
     model: M
@@ -70,9 +82,44 @@ def run(
 ) -> Run[M]:
     """Iterate EM until the gain that is left, per unit weight, is below `tol`.
 
-    What is left is Aitken's estimate from the last two gains (Bohning et al., 1994).
-    Where the steps shrink slowly, the two last ones are extrapolated (SQUAREM,
-    Varadhan and Roland, 2008); the extrapolation is kept only if the bound rises.
+    What is left is Aitken's estimate from the last two gains [1]_. Where the steps
+    shrink slowly, the two last ones are extrapolated (SQUAREM [2]_); the
+    extrapolation is kept only if the bound rises.
+
+    Parameters
+    ----------
+    model : Model
+        The start. It offers `m_step(statistics)`, the model that maximises, and
+        `pack()` and `unpack(vector)`, its free parameters as a vector and back.
+    expectation : callable
+        The E-step: `expectation(model)` gives statistics with the attributes `bound`,
+        the log-likelihood of `model` or its lower bound, summed over the weights, and
+        `weight`, the sum of the weights.
+    tol : float
+        Gain left, in nats per unit weight, below which the run ends. With 0 it takes
+        `max_iter` E-steps.
+    max_iter : int
+        Largest number of E-steps after the first.
+    monitor : callable, default=lambda bound: None
+        Called with the mean bound after each plain step.
+
+    Returns
+    -------
+    run : Run
+        The last model, its statistics and the bounds on the way.
+
+    Notes
+    -----
+    Each iteration is one E-step and at most one M-step. Three models are kept at a
+    time, and `pack` is called only where the steps shrink slowly.
+
+    References
+    ----------
+    .. [1] Bohning, D., Dietz, E., Schaub, R., Schlattmann, P. and Lindsay, B. G.
+       (1994). The distribution of the likelihood ratio for mixtures of densities from
+       the one-parameter exponential family. Ann. Inst. Stat. Math. 46(2).
+    .. [2] Varadhan, R. and Roland, C. (2008). Simple and globally convergent methods
+       for accelerating the convergence of any EM algorithm. Scand. J. Stat. 35(2).
     """
     statistics = expectation(model)
     trail = _Trail(model, statistics.bound / statistics.weight)
@@ -174,9 +221,29 @@ class _Trail:
 def best(
     starts: Iterable[M], expectation: Expectation[M], *, n_iter: int, keep: int
 ) -> list[M]:
-    """The `keep` best of several starts after `n_iter` plain steps, best first.
+    """The best of several starts after a few plain steps, best first.
 
     Starts whose bounds agree to rounding count as equal, and the earlier one wins.
+
+    Parameters
+    ----------
+    starts : iterable of Model
+        At least one start; each is asked for when its turn comes.
+    expectation : callable
+        The E-step, as in `run`.
+    n_iter : int
+        Number of steps that each start takes.
+    keep : int
+        Number of models to return, or fewer where there are fewer starts.
+
+    Returns
+    -------
+    models : list of Model
+        Where the best starts are after their steps.
+
+    Notes
+    -----
+    Takes `n_iter` + 1 E-steps for each start.
     """
     runs: list[tuple[float, M]] = []
     for model in starts:

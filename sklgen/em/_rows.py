@@ -26,10 +26,19 @@ _TASK_ROWS = 8192
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that fit in cache and miss the same cells.
+    """Rows few enough for their features to stay in cache.
 
-    `observed` marks the columns that are there; None says that it varies from row to
-    row. `rows` says where in the data the block lies.
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        The rows, in the dtype of the data; NaN marks missing cells.
+    weight : ndarray of shape (n,)
+        Positive weight of each row.
+    observed : ndarray of shape (d,) or None
+        True for the columns that all rows have and False for those that all rows
+        miss; None where that varies from row to row.
+    rows : slice or ndarray of shape (n,)
+        Where in the data the rows lie.
     """
 
     X: NDArray[Any]
@@ -39,7 +48,12 @@ class Block:
 
 
 class Scratch:
-    """Arrays to write into, kept from block to block to touch no page anew."""
+    """Arrays to write into, kept from block to block to touch no page anew.
+
+    `scratch(name, shape)` gives a float64 array of any content. It is good until the
+    same name is asked for again, which may give the same memory. Each thread has a
+    scratch of its own.
+    """
 
     def __init__(self) -> None:
         self._buffers: dict[str, NDArray[np.float64]] = {}
@@ -79,6 +93,13 @@ class Rows:
         Statistics per row, which sets the size of a block.
     n_threads : int
         Threads that run the tasks.
+
+    Notes
+    -----
+    A block has 256 to 2048 rows, fewer at the end of a pattern; a task has the blocks
+    of 8192 rows or some more, and threads take one task at a time. Both depend on the
+    data and on `n_features` alone, so results are the same to the last bit for any
+    number of threads.
     """
 
     def __init__(
@@ -131,7 +152,20 @@ class Rows:
             yield Block(self.X[rows], weight, group.observed, rows)
 
     def map(self, function: Callable[[Iterator[Block], Scratch], T]) -> Iterator[T]:
-        """`function(blocks, scratch)` of every task, in order."""
+        """Apply a function to every task.
+
+        Parameters
+        ----------
+        function : callable
+            `function(blocks, scratch)` reads an iterator of `Block` once. It runs in
+            any thread; what it returns must not be memory of `scratch`, which the
+            next task overwrites.
+
+        Returns
+        -------
+        results : iterator
+            One result a task, in the order of the tasks.
+        """
 
         def run(task: list[tuple[_Group, int, int]]) -> T:
             scratch = getattr(self._local, "scratch", None)
@@ -146,13 +180,43 @@ class Rows:
         )
 
     def sum(self, function: Callable[[Iterator[Block], Scratch], T]) -> T:
-        """Sum of `function` over all tasks, added in a fixed order."""
+        """Sum of a function over all tasks, added in a fixed order.
+
+        Parameters
+        ----------
+        function : callable
+            As in `map`, with results that can be added.
+
+        Returns
+        -------
+        total : object
+            The sum, of the type that `function` returns.
+
+        Raises
+        ------
+        TypeError
+            If no row has a positive weight: there is nothing to add.
+        """
         return reduce(operator.add, self.map(function))
 
     def fill(
         self, out: NDArray[Any], function: Callable[[Block, Scratch], NDArray[Any]]
     ) -> NDArray[Any]:
-        """Write `function(block, scratch)`, one entry a row, to where the rows lie."""
+        """Fill an array with one entry a row, at the places of the rows.
+
+        Parameters
+        ----------
+        out : ndarray of shape (n, ...)
+            Array to write into. Entries of rows without weight stay as they are.
+        function : callable
+            `function(block, scratch)` gives an array with one entry for each row of
+            the block. It runs in any thread.
+
+        Returns
+        -------
+        out : ndarray of shape (n, ...)
+            The array that was given.
+        """
 
         def write(blocks: Iterator[Block], scratch: Scratch) -> None:
             for block in blocks:

@@ -14,8 +14,22 @@ from threadpoolctl import ThreadpoolController
 def n_threads(n_jobs: int | None) -> int:
     """Number of threads for scikit-learn's `n_jobs`.
 
-    None means as many as the native libraries would take: the cores this process may
-    use, or fewer where OMP_NUM_THREADS says so, as it does in joblib's workers.
+    Parameters
+    ----------
+    n_jobs : int or None
+        A number of threads; -1 means all cores, -2 all but one, and so on. None means
+        as many as the native libraries would take: the cores this process may use, or
+        fewer where OMP_NUM_THREADS says so, as it does in joblib's workers.
+
+    Returns
+    -------
+    n_threads : int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        If `n_jobs` is 0.
     """
     if n_jobs is not None:
         return int(effective_n_jobs(n_jobs))
@@ -30,6 +44,14 @@ def _controller() -> ThreadpoolController:
 
 
 def single_threaded_libraries() -> AbstractContextManager[Any]:
-    """Hold the native thread pools of the process to one thread each, for a while."""
+    """Hold the native thread pools of the process to one thread each, for a while.
+
+    Libraries are looked for once, at the first call; those loaded later are not held.
+
+    Returns
+    -------
+    hold : context manager
+        The pools are held from the call on, and released when it exits.
+    """
     hold: AbstractContextManager[Any] = _controller().limit(limits=1)
     return hold

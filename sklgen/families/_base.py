@@ -38,38 +38,98 @@ class View(ABC):
     known, `accumulate` them into the arrays of `zeros`. `complete` turns the sums
     into the family's statistics over all columns, the expectation of what the
     missing cells would have added included.
+
+    Notes
+    -----
+    With p features, a block of n rows takes O(n K p) operations: one matrix product
+    for the log-densities and one for the sums.
     """
 
     @abstractmethod
     def features(self, X: NDArray[Any], allocate: Allocate) -> Any:
-        """Sufficient statistics of each row of a block (n, d), features first."""
+        """Sufficient statistics of each row of a block.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows over all columns; NaN marks missing cells.
+        allocate : callable
+            `allocate(name, shape)` gives an array to write into, of any content.
+
+        Returns
+        -------
+        features : object
+            What `log_density` and `accumulate` read: arrays of shape (p, n), features
+            first. They are good until `allocate` serves the next block.
+        """
 
     @abstractmethod
     def log_density(self, features: Any, out: Array) -> None:
-        """Write the log-density of each row under each component to `out` (K, n)."""
+        """Write the log-density of each row under each component.
+
+        Parameters
+        ----------
+        features : object
+            What `features` gave for the block.
+        out : ndarray of shape (K, n)
+            Array to write into: log-densities of the observed cells, in nats.
+        """
 
     @abstractmethod
     def zeros(self) -> list[Array]:
-        """Sums to accumulate into."""
+        """Make the arrays to accumulate into.
+
+        Returns
+        -------
+        sums : list of ndarray
+            Zeros, shaped as this view needs them.
+        """
 
     @abstractmethod
     def accumulate(
         self, sums: list[Array], features: Any, responsibilities: Array
     ) -> None:
-        """Add the features of a block, weighed by responsibilities (K, n)."""
+        """Add the features of a block, weighed by responsibilities.
+
+        Parameters
+        ----------
+        sums : list of ndarray
+            Arrays of `zeros`, added to in place.
+        features : object
+            What `features` gave for the block.
+        responsibilities : ndarray of shape (K, n)
+            Share of each component in each row, times the weight of the row.
+        """
 
     @abstractmethod
     def complete(self, sums: list[Array]) -> Any:
-        """Statistics about the parameters of the components, over all columns."""
+        """Turn sums into the family's statistics over all columns.
+
+        Parameters
+        ----------
+        sums : list of ndarray
+            Arrays of `zeros` to which all blocks have been added.
+
+        Returns
+        -------
+        statistics : Additive
+            Statistics about the parameters of the components. Those of different
+            views add up.
+        """
 
 
 class Components(ABC):
     """K members of an exponential family over d columns, at fixed parameters.
 
     Statistics are taken about the parameters they were computed under, which keeps
-    them free of cancellation; `maximize` reads them the same way. `by_pattern` says
-    whether rows that miss different cells need views of their own; otherwise one
-    view, `view(None)`, serves all rows with missing cells.
+    them free of cancellation; `maximize` reads them the same way. Methods change
+    nothing: they return new components.
+
+    Attributes
+    ----------
+    by_pattern : bool
+        Whether rows that miss different cells need views of their own. Otherwise one
+        view, `view(None)`, serves all rows with missing cells.
     """
 
     by_pattern: ClassVar[bool]
@@ -77,12 +137,12 @@ class Components(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, int]:
-        """Number of components and of columns."""
+        """Number K of components and d of columns."""
 
     @property
     @abstractmethod
     def n_features(self) -> int:
-        """Number of sufficient statistics of a complete row."""
+        """Number p of sufficient statistics of a complete row."""
 
     @property
     @abstractmethod
@@ -91,27 +151,89 @@ class Components(ABC):
 
     @abstractmethod
     def view(self, observed: NDArray[np.bool_] | None) -> View:
-        """The components on the observed columns (None: read it off each row)."""
+        """The components on the observed columns.
+
+        Parameters
+        ----------
+        observed : ndarray of shape (d,) or None
+            True for the columns that are observed. None reads it off each row, where
+            `by_pattern` is false.
+
+        Returns
+        -------
+        view : View
+            What computes densities and statistics of blocks of rows.
+        """
 
     @abstractmethod
     def maximize(self, statistics: Any) -> Self:
-        """The M-step. A component without weight keeps its parameters."""
+        """The M-step: components of the highest expected log-likelihood.
+
+        A component without weight keeps its parameters.
+
+        Parameters
+        ----------
+        statistics : Additive
+            Statistics about the parameters of these components.
+
+        Returns
+        -------
+        components : Components
+            The components that maximise.
+        """
 
     @abstractmethod
     def settle(self, weights: Array) -> Self:
-        """Fix what a run from here keeps constant; `weights` (K,) sum to one."""
+        """Fix what a run from here keeps constant.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (K,)
+            Weights of the components, which sum to one.
+
+        Returns
+        -------
+        components : Components
+            The same components, as the start of a run.
+        """
 
     @abstractmethod
     def recentre(self, statistics: Any, target: Self) -> Any:
-        """The same statistics, about the parameters of `target`."""
+        """The same statistics, about the parameters of other components.
+
+        Parameters
+        ----------
+        statistics : Additive
+            Statistics about the parameters of these components.
+        target : Components
+            Components of the same kind and shape.
+
+        Returns
+        -------
+        statistics : Additive
+            Statistics about the parameters of `target`.
+        """
 
     @abstractmethod
     def conditional_mean(
         self, X: NDArray[Any], observed: NDArray[np.bool_] | None, weights: Array
     ) -> Array:
-        """Mean of each row (n, d) given its observed cells, mixed by `weights` (K, n).
+        """Mean of each row given its observed cells.
 
-        Only the missing cells of the answer have a meaning.
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows; NaN marks missing cells.
+        observed : ndarray of shape (d,) or None
+            The columns that are observed, as in `view`.
+        weights : ndarray of shape (K, n)
+            Posterior probability of each component for each row; columns sum to one.
+
+        Returns
+        -------
+        means : ndarray of shape (n, d)
+            Conditional means, mixed by `weights`. Only those of missing cells have a
+            meaning.
         """
 
     @abstractmethod
@@ -122,15 +244,48 @@ class Components(ABC):
         labels: NDArray[np.intp],
         rng: np.random.Generator,
     ) -> Array:
-        """A draw of each row (n, d) from its component given its observed cells.
+        """Draw each row from its component given its observed cells.
 
-        Only the missing cells of the answer have a meaning.
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows; NaN marks missing cells.
+        observed : ndarray of shape (d,) or None
+            The columns that are observed, as in `view`.
+        labels : ndarray of shape (n,)
+            Component of each row, from 0 to K - 1.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        drawn : ndarray of shape (n, d)
+            One draw a row. Only those of missing cells have a meaning.
         """
 
     @abstractmethod
     def pack(self) -> Array:
-        """Free parameters as a vector in which straight lines stay valid."""
+        """Free parameters as a vector in which straight lines stay valid.
+
+        Returns
+        -------
+        vector : ndarray of shape (m,)
+            Any real vector of this length stands for valid parameters. Entries are
+            not finite where a parameter has no such form.
+        """
 
     @abstractmethod
     def unpack(self, vector: Array) -> Self:
-        """The components whose `pack` is `vector`."""
+        """The components of a vector of free parameters: the inverse of `pack`.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (m,)
+            Free parameters, in the order of `pack`.
+
+        Returns
+        -------
+        components : Components
+            Components with these parameters, moved to the nearest bound where they
+            are beyond it.
+        """

@@ -23,8 +23,17 @@ RESOLUTION = 1e-10
 class Moments(Additive):
     """Weighted sums of 1, e and e e^T for e = x - mean of the component.
 
-    Shapes: `count` (K,) or (K, d); `first` (K, d); `second` (K, d, d), (1, d, d) where
-    the components share it, or (K, d) for the squares alone.
+    Moments add up with `+` and can be multiplied by a number.
+
+    Parameters
+    ----------
+    count : ndarray of shape (K,) or (K, d)
+        Weight of each component, or of its observed cells in each column.
+    first : ndarray of shape (K, d)
+        Sums of e.
+    second : ndarray of shape (K, d, d), (1, d, d) or (K, d)
+        Sums of e e^T: one for each component, one over all of them, or the squares
+        alone.
     """
 
     count: Array
@@ -34,12 +43,24 @@ class Moments(Additive):
 
 @dataclass(frozen=True)
 class Gaussian(Components):
-    """Gaussian components; `scale` (d,) and `floor` bound covariances from below.
+    """Gaussian components; each structure of their covariances is a subclass.
 
-    `settle` lowers `scale` from the deviations of the data to those within the
-    components of a start, so that clusters far apart do not widen the bound. The
-    M-step is the exact maximum of the likelihood among covariances C with
-    C - floor * diag(scale**2) positive semi-definite, so that the bound cannot fall.
+    `scale` and `floor` bound covariances from below. `settle` lowers `scale` from the
+    deviations of the data to those within the components of a start, so that clusters
+    far apart do not widen the bound. The M-step is the exact maximum of the likelihood
+    among covariances C with C - floor * diag(scale**2) positive semi-definite, so that
+    the bound cannot fall.
+
+    Parameters
+    ----------
+    means : ndarray of shape (K, d)
+        Mean of each component.
+    covariances : ndarray of shape `stored_shape(K, d)`
+        Covariances, with the leading axis kept where components share one.
+    scale : ndarray of shape (d,)
+        Positive unit of each column.
+    floor : float
+        Smallest eigenvalue of a covariance in these units.
     """
 
     means: Array
@@ -53,31 +74,101 @@ class Gaussian(Components):
 
     @abstractmethod
     def variances(self) -> Array:
-        """Variance of each column under each component, (K, d)."""
+        """Variance of each column under each component.
+
+        Returns
+        -------
+        variances : ndarray of shape (K, d)
+            The diagonals of the covariances.
+        """
 
     @classmethod
     @abstractmethod
     def equal(cls, n: int, mean: Array, scale: Array, floor: float) -> Self:
-        """`n` equal components with independent columns and deviations `scale`."""
+        """Make equal components with independent columns.
+
+        Parameters
+        ----------
+        n : int
+            Number of components.
+        mean : ndarray of shape (d,)
+            Mean of each component.
+        scale : ndarray of shape (d,)
+            Deviation of each column, and unit of the floor. Columns that share a
+            variance take the mean of theirs.
+        floor : float
+            Smallest eigenvalue of a covariance in units of `scale`.
+
+        Returns
+        -------
+        components : Gaussian
+            Components that are all alike.
+        """
 
     @staticmethod
     @abstractmethod
     def stored_shape(n: int, d: int) -> tuple[int, ...]:
-        """Shape of `covariances` for n components over d columns."""
+        """Shape of `covariances`.
+
+        Parameters
+        ----------
+        n, d : int
+            Number of components and of columns.
+
+        Returns
+        -------
+        shape : tuple of int
+            With a leading axis of length n, or 1 where components share a matrix.
+        """
 
     @staticmethod
     @abstractmethod
     def public_shape(n: int, d: int) -> tuple[int, ...]:
-        """Shape of scikit-learn's `covariances_` for the same structure."""
+        """Shape of scikit-learn's `covariances_` for the same structure.
+
+        Parameters
+        ----------
+        n, d : int
+            Number of components and of columns.
+
+        Returns
+        -------
+        shape : tuple of int
+            That of `stored_shape`, without axes of length 1 that the structure adds.
+        """
 
     @staticmethod
     @abstractmethod
     def invert(precisions: Array) -> Array:
-        """Stored covariances from stored precisions; LinAlgError if not positive."""
+        """Invert precisions to covariances.
+
+        Parameters
+        ----------
+        precisions : ndarray of shape `stored_shape(K, d)`
+            Inverse covariances.
+
+        Returns
+        -------
+        covariances : ndarray of shape `stored_shape(K, d)`
+            Covariances.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If precisions are not positive (definite, where they are matrices).
+        """
 
     @abstractmethod
     def precision_factors(self) -> tuple[Array, Array]:
-        """Precisions P and factors W with W W^T = P, in the stored shape."""
+        """Invert the covariances and factorise the inverses.
+
+        Returns
+        -------
+        precisions : ndarray of shape `stored_shape(K, d)`
+            Inverse covariances P.
+        factors : ndarray of shape `stored_shape(K, d)`
+            Factors W with W W^T = P: upper triangular, or square roots.
+        """
 
     def settle(self, weights: Array) -> Self:
         within = weights @ self.variances()
@@ -85,6 +176,18 @@ class Gaussian(Components):
         return replace(self, scale=np.sqrt(np.clip(within, lowest, highest)))
 
     def nonempty(self, count: Array) -> NDArray[np.bool_]:
+        """Whether there is weight enough to learn from.
+
+        Parameters
+        ----------
+        count : ndarray of shape (K,) or (K, d)
+            Weights, as in `Moments`.
+
+        Returns
+        -------
+        nonempty : ndarray of the shape of `count`
+            True where the share of the whole sum is above 1e-10.
+        """
         return np.asarray(count > EMPTY_SHARE * count.sum())
 
 

@@ -68,7 +68,19 @@ class AxisGaussian(Gaussian):
     @staticmethod
     @abstractmethod
     def pool(values: Array) -> Array:
-        """Sums (K, d) over the columns that share a variance."""
+        """Add up the columns that share a variance.
+
+        Parameters
+        ----------
+        values : ndarray of shape (K, d)
+            One value for each component and column.
+
+        Returns
+        -------
+        sums : ndarray of shape (K, d) or (K, 1)
+            The values as they are if no columns share one, and their sums over all
+            columns otherwise.
+        """
 
     def _bounded(self, variances: Array) -> Array:
         lowest = np.broadcast_to(self.floor * self.scale**2, self.means.shape)
@@ -136,7 +148,22 @@ class AxisGaussian(Gaussian):
 
 
 class DiagonalGaussian(AxisGaussian):
-    """One variance per component and column."""
+    """Gaussian components with one variance per component and column.
+
+    A complete row has the p = 1 + 2 d features (1, x, x^2). A block of n rows takes
+    O(n K d) operations, with or without missing cells.
+
+    Parameters
+    ----------
+    means : ndarray of shape (K, d)
+        Mean of each component.
+    covariances : ndarray of shape (K, d)
+        Variance of each column under each component.
+    scale : ndarray of shape (d,)
+        Positive unit of each column.
+    floor : float
+        Smallest variance, in units of the square of `scale`.
+    """
 
     @staticmethod
     def stored_shape(n: int, d: int) -> tuple[int, ...]:
@@ -156,7 +183,21 @@ class DiagonalGaussian(AxisGaussian):
 
 
 class SphericalGaussian(AxisGaussian):
-    """One variance per component."""
+    """Gaussian components with one variance per component.
+
+    Features and cost are those of `DiagonalGaussian`.
+
+    Parameters
+    ----------
+    means : ndarray of shape (K, d)
+        Mean of each component.
+    covariances : ndarray of shape (K, 1)
+        Variance of all columns under each component.
+    scale : ndarray of shape (d,)
+        Positive unit of each column.
+    floor : float
+        Smallest variance, in units of the square of the largest `scale`.
+    """
 
     @staticmethod
     def stored_shape(n: int, d: int) -> tuple[int, ...]:

@@ -74,7 +74,18 @@ class MatrixGaussian(Gaussian):
 
     @abstractmethod
     def pool(self, second: Array) -> Array:
-        """Second moments (K, d, d), in the shape this structure keeps."""
+        """Second moments in the shape that this structure keeps.
+
+        Parameters
+        ----------
+        second : ndarray of shape (K, d, d)
+            One matrix for each component.
+
+        Returns
+        -------
+        second : ndarray of shape (K, d, d) or (1, d, d)
+            The matrices as they are, or their sum where the components share one.
+        """
 
     def recentre(self, statistics: Moments, target: Self) -> Moments:
         step = self.means - target.means
@@ -174,7 +185,26 @@ class MatrixGaussian(Gaussian):
 
 
 class FullGaussian(MatrixGaussian):
-    """One covariance matrix per component."""
+    """Gaussian components with one covariance matrix per component.
+
+    A row has the p = 1 + d + d (d + 1) / 2 features (1, x, x_i x_j for i <= j).
+
+    Parameters
+    ----------
+    means : ndarray of shape (K, d)
+        Mean of each component.
+    covariances : ndarray of shape (K, d, d)
+        Covariance matrix of each component.
+    scale : ndarray of shape (d,)
+        Positive unit of each column.
+    floor : float
+        Smallest eigenvalue of a covariance in these units.
+
+    Notes
+    -----
+    A block of n rows takes O(n K d^2) operations; each view, of which every pattern
+    of missing cells needs one, takes O(K d^3).
+    """
 
     @staticmethod
     def stored_shape(n: int, d: int) -> tuple[int, ...]:
@@ -196,7 +226,25 @@ class FullGaussian(MatrixGaussian):
 
 
 class TiedGaussian(MatrixGaussian):
-    """One covariance matrix for all components."""
+    """Gaussian components with one covariance matrix for all.
+
+    Features are those of `FullGaussian`.
+
+    Parameters
+    ----------
+    means : ndarray of shape (K, d)
+        Mean of each component.
+    covariances : ndarray of shape (1, d, d)
+        The covariance matrix.
+    scale : ndarray of shape (d,)
+        Positive unit of each column.
+    floor : float
+        Smallest eigenvalue of a covariance in these units.
+
+    Notes
+    -----
+    Costs are those of `FullGaussian`; the covariance is factorised once for all.
+    """
 
     @staticmethod
     def stored_shape(n: int, d: int) -> tuple[int, ...]:

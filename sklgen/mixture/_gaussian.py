@@ -109,7 +109,7 @@ class GaussianMixture(BaseMixture):
         falls in `fit`; `partial_fit` appends the blend over its batches.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `fit` saw a DataFrame with string names.
 
     See Also
