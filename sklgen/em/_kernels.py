@@ -22,6 +22,7 @@ def normalize(
     log_joint: Array,
     offset: Array,
     weight: Array,
+    counts: Array,
     log_total: Array,
     peak: Array,
     power: Array,
@@ -29,11 +30,13 @@ def normalize(
     """Turn log-joint densities into weighted responsibilities, in place.
 
     `log_joint` (K, n) gains `offset` (K,) and becomes the responsibilities times
-    `weight` (n,); `log_total` (n,) becomes the log of the sum over components.
-    `peak` and `power` (n,) are room to work in. Returns the weighted sum of
-    `log_total`. The exponential is written out (Cody and Waite's reduction, a
-    polynomial of degree 13, exact to one unit in the last place) because loops of
-    this form compile to vector instructions and calls to libm do not.
+    `weight` (n,), which are added to `counts` (K,); `log_total` (n,) becomes the log
+    of the sum over components. `peak` and `power` (n,) are room to work in. Returns
+    the weighted sum of `log_total`.
+
+    The exponential is written out (Cody and Waite's reduction, a polynomial of degree
+    13, exact to one unit in the last place) because loops of this form compile to
+    vector instructions and calls to libm do not.
     """
     n_components, n_rows = log_joint.shape
     power_bits = power.view(np.int64)
@@ -80,6 +83,10 @@ def normalize(
         peak[i] = weight[i] / total
         weighted_sum += weight[i] * log_total[i]
     for k in range(n_components):
+        count = 0.0
         for i in range(n_rows):
-            log_joint[k, i] *= peak[i]
+            value = log_joint[k, i] * peak[i]
+            log_joint[k, i] = value
+            count += value
+        counts[k] += count
     return weighted_sum

@@ -34,10 +34,10 @@ class Additive:
 class View(ABC):
     """Components seen through one set of observed columns, ready for many blocks.
 
-    For each block of rows: `features`, then `log_density`; once responsibilities are
-    known, `accumulate` them into the arrays of `zeros`. `complete` turns the sums
-    into the family's statistics over all columns, the expectation of what the
-    missing cells would have added included.
+    For each block of rows: `evaluate`; once responsibilities are known, `accumulate`
+    them into the arrays of `zeros`. `complete` turns the sums into the family's
+    statistics over all columns, the expectation of what the missing cells would have
+    added included.
 
     Notes
     -----
@@ -46,8 +46,8 @@ class View(ABC):
     """
 
     @abstractmethod
-    def features(self, X: NDArray[Any], allocate: Allocate) -> Any:
-        """Sufficient statistics of each row of a block.
+    def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> Any:
+        """Write the log-density of each row of a block under each component.
 
         Parameters
         ----------
@@ -55,24 +55,15 @@ class View(ABC):
             Rows over all columns; NaN marks missing cells.
         allocate : callable
             `allocate(name, shape)` gives an array to write into, of any content.
+        out : ndarray of shape (K, n)
+            Array to write into: log-densities of the observed cells, in nats.
 
         Returns
         -------
         features : object
-            What `log_density` and `accumulate` read: arrays of shape (p, n), features
-            first. They are good until `allocate` serves the next block.
-        """
-
-    @abstractmethod
-    def log_density(self, features: Any, out: Array) -> None:
-        """Write the log-density of each row under each component.
-
-        Parameters
-        ----------
-        features : object
-            What `features` gave for the block.
-        out : ndarray of shape (K, n)
-            Array to write into: log-densities of the observed cells, in nats.
+            Sufficient statistics of the rows, for `accumulate`: arrays of shape
+            (p, n), features first. They are good until `allocate` serves the next
+            block.
         """
 
     @abstractmethod
@@ -96,7 +87,7 @@ class View(ABC):
         sums : list of ndarray
             Arrays of `zeros`, added to in place.
         features : object
-            What `features` gave for the block.
+            What `evaluate` gave for the block.
         responsibilities : ndarray of shape (K, n)
             Share of each component in each row, times the weight of the row.
         """

@@ -18,7 +18,7 @@ from sklgen.families._gaussian import (
     Moments,
     common_frame,
 )
-from sklgen.families._kernels import standardize, standardize_observed
+from sklgen.families._kernels import add_products, square_densities
 
 
 @dataclass(frozen=True)
@@ -248,46 +248,29 @@ class AxisView(View):
             constant = constant.sum(axis=1, keepdims=True)
         return np.concatenate([constant, linear, -0.5 / relative], axis=1)
 
-    def features(self, X: NDArray[Any], allocate: Allocate) -> list[Array]:
+    def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> list[Array]:
         X = np.ascontiguousarray(X)
+        n, d = X.shape
         features = []
         if self._shared.size:
-            features.append(
-                self._standardized(X, self._centre, self._scale, allocate, "features")
-            )
+            table = allocate("features", (self._natural.shape[1], n))
+            part = out if not self._alone.size else np.empty((len(self._shared), n))
+            square_densities(X, self._centre, self._scale, self._natural, table, part)
+            if part is not out:
+                out[self._shared] = part
+            features.append(table)
         for k in self._alone:
-            features.append(
-                self._standardized(X, self._means[k], self._deviations[k], allocate, k)
-            )
-        return features
-
-    def _standardized(
-        self, X: NDArray[Any], shift: Array, scale: Array, allocate: Allocate, name: Any
-    ) -> Array:
-        n, d = X.shape
-        n_indicators = 1 if self._complete else d
-        table = allocate(str(name), (n_indicators + 2 * d, n))
-        linear = table[n_indicators : n_indicators + d]
-        if self._complete:
-            table[0] = 1.0
-            standardize(X, shift, scale, linear)
-        else:
-            standardize_observed(X, shift, scale, table[:d], linear)
-        np.multiply(linear, linear, out=table[n_indicators + d :])
-        return table
-
-    def log_density(self, features: list[Array], out: Array) -> None:
-        if not self._alone.size:
-            np.matmul(self._natural, features[0], out=out)
-            return
-        if self._shared.size:
-            out[self._shared] = self._natural @ features[0]
-        d = self._means.shape[1]
-        for k, table in zip(self._alone, features[-len(self._alone) :], strict=True):
+            table = allocate(f"features of {k}", (self._natural.shape[1], n))
             natural = self._natural_parameters(
                 np.zeros((1, d)), np.ones((1, d)), np.log(self._deviations[k])
             )
-            out[k] = natural[0] @ table
+            part = np.empty((1, n))
+            square_densities(
+                X, self._means[k], self._deviations[k], natural, table, part
+            )
+            out[k] = part[0]
+            features.append(table)
+        return features
 
     def zeros(self) -> list[Array]:
         d = self._means.shape[1]
@@ -301,12 +284,12 @@ class AxisView(View):
         self, sums: list[Array], features: list[Array], responsibilities: Array
     ) -> None:
         shared, alone = sums
-        if not self._alone.size:
-            shared += responsibilities @ features[0].T
-            return
         if self._shared.size:
-            shared += responsibilities[self._shared] @ features[0].T
-        tables = features[-len(self._alone) :]
+            some = (
+                responsibilities[self._shared] if self._alone.size else responsibilities
+            )
+            add_products(some, features[0], shared)
+        tables = features[bool(self._shared.size) :]
         for place, (k, table) in enumerate(zip(self._alone, tables, strict=True)):
             alone[place] += table @ responsibilities[k]
 

@@ -17,7 +17,7 @@ from sklgen.families._gaussian import (
     Moments,
     common_frame,
 )
-from sklgen.families._kernels import products, standardize
+from sklgen.families._kernels import add_products, quadratic_densities
 
 
 class MatrixView(View):
@@ -64,31 +64,24 @@ class MatrixView(View):
             self._offset, precision[self._shared], self._log_scale[self._shared]
         )
 
-    def features(self, X: NDArray[Any], allocate: Allocate) -> list[Array]:
+    def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> list[Array]:
         n, d = len(X), len(self._centre)
         X = np.ascontiguousarray(X if d == X.shape[1] else X[:, self._observed])
         features = []
         if self._shared.size:
             table = allocate("features", (self._natural.shape[1], n))
-            table[0] = 1.0
-            standardize(X, self._centre, self._scale, table[1 : 1 + d])
-            products(table[1 : 1 + d], table[1 + d :])
+            part = out if not self._alone.size else np.empty((len(self._shared), n))
+            quadratic_densities(
+                X, self._centre, self._scale, self._natural, table, part
+            )
+            if part is not out:
+                out[self._shared] = part
             features.append(table)
         for k in self._alone:
-            error = allocate("error", (d, n))
-            standardize(X, self._means[k], np.ones(d), error)
-            features.append(self._inverse[k] @ error)
-        return features
-
-    def log_density(self, features: list[Array], out: Array) -> None:
-        if not self._alone.size:
-            np.matmul(self._natural, features[0], out=out)
-            return
-        if self._shared.size:
-            out[self._shared] = self._natural @ features[0]
-        whites = features[bool(self._shared.size) :]
-        for k, white in zip(self._alone, whites, strict=True):
+            white = self._inverse[k] @ (X - self._means[k]).T
             out[k] = self._log_scale[k] - 0.5 * np.einsum("ij,ij->j", white, white)
+            features.append(white)
+        return features
 
     def zeros(self) -> list[Array]:
         d, n_alone = len(self._centre), len(self._alone)
@@ -103,7 +96,7 @@ class MatrixView(View):
             some = (
                 responsibilities[self._shared] if self._alone.size else responsibilities
             )
-            shared += some @ features[0].T
+            add_products(some, features[0], shared)
         whites = features[bool(self._shared.size) :]
         for place, (k, white) in enumerate(zip(self._alone, whites, strict=True)):
             weight = responsibilities[k]

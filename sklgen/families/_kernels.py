@@ -1,53 +1,87 @@
-"""Compiled sufficient statistics of a block of rows, one feature a contiguous row."""
+"""Compiled features of a block of rows, one feature a contiguous row of a table.
+
+Each kernel does all that its step needs, products included, so that a thread hands the
+interpreter's lock over a few times a block and not for every operation.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS that numba calls)
 from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# The kernels are annotated in words: `X` (n, d) float32 or float64 in C order,
-# `shift` and `scale` (d,), and outputs (features, n) float64.
-
 
 @njit(nogil=True, cache=True)
-def standardize(X: NDArray[Any], shift: Array, scale: Array, out: Array) -> None:
-    """Write (X - shift) / scale, transposed, into `out` (d, n)."""
-    n_rows, n_columns = X.shape
-    for j in range(n_columns):
-        centre = shift[j]
-        factor = 1.0 / scale[j]
-        for i in range(n_rows):
-            out[j, i] = (np.float64(X[i, j]) - centre) * factor
-
-
-@njit(nogil=True, cache=True)
-def standardize_observed(
-    X: NDArray[Any], shift: Array, scale: Array, observed: Array, out: Array
+def quadratic_densities(
+    X: NDArray[Any],
+    shift: Array,
+    scale: Array,
+    natural: Array,
+    table: Array,
+    log_density: Array,
 ) -> None:
-    """As `standardize`, with 0 for NaN; `observed` (d, n) is 1 where X is a number."""
-    n_rows, n_columns = X.shape
-    for j in range(n_columns):
-        centre = shift[j]
-        factor = 1.0 / scale[j]
-        for i in range(n_rows):
-            value = np.float64(X[i, j])
-            missing = np.isnan(value)
-            observed[j, i] = 0.0 if missing else 1.0
-            out[j, i] = 0.0 if missing else (value - centre) * factor
+    """Fill `table` (p, n) with 1, y and y_i y_j for i <= j; y = (X - shift) / scale.
+
+    `log_density` (K, n) becomes `natural` (K, p) times the table.
+    """
+    d = X.shape[1]
+    table[0] = 1.0
+    _standardize(X, shift, scale, table[1 : 1 + d])
+    feature = 1 + d
+    for i in range(d):
+        for j in range(i, d):
+            for row in range(len(X)):
+                table[feature, row] = table[1 + i, row] * table[1 + j, row]
+            feature += 1
+    np.dot(natural, table, log_density)
 
 
 @njit(nogil=True, cache=True)
-def products(linear: Array, out: Array) -> None:
-    """Write the products of rows i <= j of `linear` (d, n) into `out`, row by row."""
-    n_columns, n_rows = linear.shape
-    feature = 0
-    for i in range(n_columns):
-        for j in range(i, n_columns):
-            for row in range(n_rows):
-                out[feature, row] = linear[i, row] * linear[j, row]
-            feature += 1
+def square_densities(
+    X: NDArray[Any],
+    shift: Array,
+    scale: Array,
+    natural: Array,
+    table: Array,
+    log_density: Array,
+) -> None:
+    """Fill `table` (p, n) with 1, y and y^2; y = (X - shift) / scale.
+
+    With a table of 3 d rows, the first d indicate the cells that are not NaN, and y is
+    zero for the others. `log_density` (K, n) becomes `natural` (K, p) times the table.
+    """
+    d = X.shape[1]
+    first = len(table) - 2 * d
+    if first == 1:
+        table[0] = 1.0
+    else:
+        for j in range(d):
+            for row in range(len(X)):
+                table[j, row] = 0.0 if np.isnan(X[row, j]) else 1.0
+    _standardize(X, shift, scale, table[first : first + d])
+    for j in range(d):
+        for row in range(len(X)):
+            y = table[first + j, row]
+            y = 0.0 if np.isnan(y) else y
+            table[first + j, row] = y
+            table[first + d + j, row] = y * y
+    np.dot(natural, table, log_density)
+
+
+@njit(nogil=True, cache=True)
+def _standardize(X: NDArray[Any], shift: Array, scale: Array, out: Array) -> None:
+    for j in range(X.shape[1]):
+        factor = 1.0 / scale[j]
+        for row in range(len(X)):
+            out[j, row] = (np.float64(X[row, j]) - shift[j]) * factor
+
+
+@njit(nogil=True, cache=True)
+def add_products(weights: Array, table: Array, sums: Array) -> None:
+    """Add `weights` (K, n) times the transpose of `table` (p, n) to `sums` (K, p)."""
+    sums += np.dot(weights, table.T)

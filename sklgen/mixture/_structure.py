@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from itertools import chain, groupby
+from operator import add
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 
 from sklgen.em import Block, Scratch
 from sklgen.em._kernels import normalize
-from sklgen.families import Components, View
+from sklgen.families import Components
 from sklgen.families._base import Additive, Array
 
 C = TypeVar("C", bound=Components)
@@ -47,66 +50,61 @@ class Mixture(Generic[C]):
     ) -> MixtureStatistics:
         """Statistics under given labels of the rows, in place of responsibilities."""
 
-        def one_hot(block: Block, features: Any, view: View, scratch: Scratch) -> Any:
-            joint = scratch("joint", (len(self.weights), len(block.X)))
+        def one_hot(block: Block, joint: Array, counts: Array, scratch: Scratch) -> Any:
             joint[:] = 0.0
             joint[labels[block.rows], np.arange(len(block.X))] = block.weight
-            return joint, joint[0], 0.0
+            counts += joint.sum(axis=1)
+            return 0.0, None
 
         return self._sum(blocks, scratch, one_hot)
 
     def _sum(
         self, blocks: Iterator[Block], scratch: Scratch, responsibilities: Any
     ) -> MixtureStatistics:
-        n_components = len(self.weights)
-        counts, bound, weight = np.zeros(n_components), 0.0, 0.0
-        totals: list[Any] = []
-        view, sums, pattern = None, [], None
-        for block in blocks:
-            if view is None or block.observed is not pattern:
-                if view is not None:
-                    totals.append(view.complete(sums))
-                view, pattern = self.components.view(block.observed), block.observed
-                sums = view.zeros()
-            features = view.features(block.X, scratch)
-            joint, _, gain = responsibilities(block, features, view, scratch)
-            view.accumulate(sums, features, joint)
-            counts += joint.sum(axis=1)
-            bound += gain
-            weight += block.weight.sum()
-        assert view is not None
-        totals.append(view.complete(sums))
-        family = totals[0]
-        for total in totals[1:]:
-            family = family + total
-        return MixtureStatistics(counts, family, bound, float(weight))
+        """Statistics of a task; blocks of one pattern of missing cells are adjacent."""
+        counts = np.zeros(len(self.weights))
+        bound, weight = 0.0, 0.0
+        totals = []
+        for _, group in groupby(blocks, key=lambda block: id(block.observed)):
+            first = next(group)
+            view = self.components.view(first.observed)
+            sums = view.zeros()
+            for block in chain([first], group):
+                joint = scratch("joint", (len(counts), len(block.X)))
+                features = view.evaluate(block.X, scratch, joint)
+                gain, _ = responsibilities(block, joint, counts, scratch)
+                view.accumulate(sums, features, joint)
+                bound += gain
+                weight += block.weight.sum()
+            totals.append(view.complete(sums))
+        return MixtureStatistics(counts, reduce(add, totals), bound, float(weight))
 
     def _normalize(
-        self, block: Block, features: Any, view: View, scratch: Scratch
-    ) -> tuple[Array, Array, float]:
-        """Weighted responsibilities (K, n), log-density (n,), and its weighted sum."""
+        self, block: Block, joint: Array, counts: Array, scratch: Scratch
+    ) -> tuple[float, Array]:
+        """Turn log-densities into weighted responsibilities (K, n), in place.
+
+        Returns the weighted sum of the log-densities (n,) of the rows, and these.
+        """
         n = len(block.X)
-        joint = scratch("joint", (len(self.weights), n))
         log_density = scratch("log_density", (n,))
-        view.log_density(features, joint)
-        with np.errstate(divide="ignore"):
-            offset = np.log(self.weights)
+        room = scratch("room", (2, n))
         gain = normalize(
-            joint,
-            offset,
-            block.weight,
-            log_density,
-            scratch("peak", (n,)),
-            scratch("power", (n,)),
+            joint, self._log_weights, block.weight, counts, log_density, *room
         )
-        return joint, log_density, gain
+        return gain, log_density
 
     def posterior(self, block: Block, scratch: Scratch) -> tuple[Array, Array]:
         """Responsibilities (K, n) times the weights of the rows, and log-densities."""
-        view = self.components.view(block.observed)
-        features = view.features(block.X, scratch)
-        joint, log_density, _ = self._normalize(block, features, view, scratch)
-        return joint, log_density
+        joint = scratch("joint", (len(self.weights), len(block.X)))
+        self.components.view(block.observed).evaluate(block.X, scratch, joint)
+        counts = np.zeros(len(self.weights))
+        return joint, self._normalize(block, joint, counts, scratch)[1]
+
+    @cached_property
+    def _log_weights(self) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(self.weights)
 
     def settle(self) -> Self:
         """The same mixture as the start of a run."""
@@ -119,9 +117,7 @@ class Mixture(Generic[C]):
         )
 
     def pack(self) -> Array:
-        with np.errstate(divide="ignore"):
-            logits = np.log(self.weights)
-        return np.concatenate([logits, self.components.pack()])
+        return np.concatenate([self._log_weights, self.components.pack()])
 
     def unpack(self, vector: Array) -> Self:
         logits, rest = np.split(vector, [len(self.weights)])

@@ -96,18 +96,20 @@ def test_normalize_agrees_with_scipy(spread):
     weight = rng.random(500)
     expected = joint + offset[:, None]
     log_total, room = np.empty(500), np.empty((2, 500))
-    total = normalize(joint, offset, weight, log_total, *room)
+    counts = np.ones(7)
+    total = normalize(joint, offset, weight, counts, log_total, *room)
     np.testing.assert_allclose(log_total, logsumexp(expected, axis=0), rtol=1e-14)
     np.testing.assert_allclose(
         joint, softmax(expected, axis=0) * weight, rtol=1e-12, atol=1e-300
     )
+    np.testing.assert_allclose(counts, 1.0 + joint.sum(axis=1))
     assert total == pytest.approx(weight @ log_total, rel=1e-13)
 
 
 def test_normalize_survives_what_is_not_finite():
     joint = np.array([[0.0, -np.inf, np.nan], [-np.inf, -np.inf, -1.0]])
     log_total, room = np.empty(3), np.empty((2, 3))
-    normalize(joint, np.zeros(2), np.ones(3), log_total, *room)
+    normalize(joint, np.zeros(2), np.ones(3), np.zeros(2), log_total, *room)
     assert np.isfinite(joint).all()
     np.testing.assert_allclose(joint.sum(axis=0), 1.0)
     np.testing.assert_allclose(log_total[[0, 2]], [0.0, -1.0])
