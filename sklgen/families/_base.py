@@ -174,13 +174,15 @@ class Components(ABC):
         """
 
     @abstractmethod
-    def settle(self, weights: Array) -> Self:
+    def settle(self, weights: Array, data: Self) -> Self:
         """Fix what a run from here keeps constant.
 
         Parameters
         ----------
         weights : ndarray of shape (K,)
             Weights of the components, which sum to one.
+        data : Components
+            Equal components that describe the data as a whole.
 
         Returns
         -------

@@ -94,10 +94,11 @@ class Gaussian(Components):
         mean : ndarray of shape (d,)
             Mean of each component.
         scale : ndarray of shape (d,)
-            Deviation of each column, and unit of the floor. Columns that share a
-            variance take the mean of theirs.
+            Deviation of each column. Columns that share a variance take the mean of
+            theirs.
         floor : float
-            Smallest eigenvalue of a covariance in units of `scale`.
+            Smallest eigenvalue of a covariance, once `settle` has found its unit; until
+            then the unit is the finest that is resolved.
 
         Returns
         -------
@@ -170,9 +171,10 @@ class Gaussian(Components):
             Factors W with W W^T = P: upper triangular, or square roots.
         """
 
-    def settle(self, weights: Array) -> Self:
+    def settle(self, weights: Array, data: Self) -> Self:
         within = weights @ self.variances()
-        lowest, highest = (RESOLUTION * self.scale) ** 2, self.scale**2
+        highest = data.variances()[0]
+        lowest = RESOLUTION**2 * highest
         return replace(self, scale=np.sqrt(np.clip(within, lowest, highest)))
 
     def nonempty(self, count: Array) -> NDArray[np.bool_]:

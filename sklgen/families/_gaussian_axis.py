@@ -14,6 +14,7 @@ from sklgen.families._base import Allocate, Array, View
 from sklgen.families._gaussian import (
     CANCELLATION_LIMIT,
     LOG_2_PI,
+    RESOLUTION,
     Gaussian,
     Moments,
     common_frame,
@@ -134,7 +135,7 @@ class AxisGaussian(Gaussian):
     def equal(cls, n: int, mean: Array, scale: Array, floor: float) -> Self:
         variances = np.tile(scale**2, (n, 1))
         shared = cls.pool(variances) / cls.pool(np.ones_like(variances))
-        return cls(np.tile(mean, (n, 1)), shared, scale, floor)
+        return cls(np.tile(mean, (n, 1)), shared, RESOLUTION * scale, floor)
 
     @staticmethod
     def invert(precisions: Array) -> Array:

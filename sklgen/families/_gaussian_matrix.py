@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen.families._base import Array
-from sklgen.families._gaussian import Gaussian, Moments
+from sklgen.families._gaussian import RESOLUTION, Gaussian, Moments
 from sklgen.families._gaussian_matrix_view import (
     MatrixView,
     factorize,
@@ -23,6 +23,9 @@ from sklgen.families._gaussian_matrix_view import (
     outer,
     square_root,
 )
+
+# Eigenvalues below this share of the trace are rounding, whatever the floor.
+_SINGULAR = 1e-13
 
 
 @dataclass(frozen=True)
@@ -159,18 +162,19 @@ class MatrixGaussian(Gaussian):
     @classmethod
     def equal(cls, n: int, mean: Array, scale: Array, floor: float) -> Self:
         covariances = np.tile(np.diag(scale**2), (cls.stored_shape(n, 0)[0], 1, 1))
-        return cls(np.tile(mean, (n, 1)), covariances, scale, floor)
+        return cls(np.tile(mean, (n, 1)), covariances, RESOLUTION * scale, floor)
 
     def _bounded(self, covariances: Array) -> Array:
         """The nearest covariances, in likelihood, that respect the floor."""
         unit = self.scale[:, None] * self.scale
         correlations = covariances / unit
-        d = len(unit)
+        trace = np.einsum("kii->k", correlations)[:, None]
+        lowest = np.maximum(self.floor, _SINGULAR * trace)
         try:
-            np.linalg.cholesky(correlations - self.floor * np.eye(d))
+            np.linalg.cholesky(correlations - lowest[:, None] * np.eye(len(unit)))
         except np.linalg.LinAlgError:
             values, vectors = np.linalg.eigh(correlations)
-            values = np.maximum(values, self.floor)
+            values = np.maximum(values, lowest)
             covariances = (vectors * values[:, None, :]) @ vectors.mT * unit
         return (covariances + covariances.mT) / 2.0
 

@@ -173,8 +173,14 @@ class BaseMixture(
 
     def _fit_validated(self, X: NDArray[Any], weight: Array, *, warm: bool) -> None:
         self._prepare(X, weight)
-        with self._rows(X, weight, self._equal_components()) as rows:
-            starts = [self._fitted().settle()] if warm else self._starts(X, weight)
+        K = self.n_components
+        equal = Mixture(np.full(K, 1.0 / K), self._equal_components())
+        with self._rows(X, weight, equal.components) as rows:
+            starts = (
+                [self._fitted().settle(equal)]
+                if warm
+                else self._starts(X, weight, equal)
+            )
             with self._progress() as monitor:
                 runs = [self._run(start, rows, monitor) for start in starts]
         found = max(runs, key=lambda r: r.bounds[-1])
@@ -232,18 +238,18 @@ class BaseMixture(
             monitor=monitor,
         )
 
-    def _starts(self, X: NDArray[Any], weight: Array) -> list[Mixture[Any]]:
+    def _starts(
+        self, X: NDArray[Any], weight: Array, equal: Mixture[Any]
+    ) -> list[Mixture[Any]]:
         """The best of `n_init` short runs on a sample of distinct rows."""
-        K = self.n_components
-        equal = Mixture(np.full(K, 1.0 / K), self._equal_components())
         if self._is_given:
-            return [self._with_given(equal).settle()]
+            return [self._with_given(equal).settle(equal)]
         rng = as_generator(self.random_state)
-        limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_COMPONENT * K)
+        limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_COMPONENT * self.n_components)
         sample, sample_weight = distinct_rows(X, weight, limit, rng)
         with self._rows(sample, sample_weight, equal.components) as rows:
             starts = (
-                self._with_given(_from_labels(equal, rows, labels)).settle()
+                self._with_given(_from_labels(equal, rows, labels)).settle(equal)
                 for labels in self._labels(sample, sample_weight, rng)
             )
             kept = best(

@@ -106,9 +106,10 @@ class Mixture(Generic[C]):
         with np.errstate(divide="ignore"):
             return np.log(self.weights)
 
-    def settle(self) -> Self:
-        """The same mixture as the start of a run."""
-        return replace(self, components=self.components.settle(self.weights))
+    def settle(self, data: Self) -> Self:
+        """The same mixture as the start of a run; `data` has equal components."""
+        components = self.components.settle(self.weights, data.components)
+        return replace(self, components=components)
 
     def m_step(self, statistics: MixtureStatistics) -> Self:
         return type(self)(
