@@ -1,70 +1,8 @@
 """The tables that ship with the package, in the style of scikit-learn's loaders."""
 
-import csv
-import inspect
-from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.utils import Bunch
-
-_FOLDER = Path(__file__).parent / "data"
-
-
-def _load(
-    loader: Callable[..., Any],
-    *,
-    return_X_y: bool,
-    as_frame: bool,
-    target_name: str | None = None,
-    categories: tuple[str, ...] = (),
-) -> Any:
-    """Read the table that `loader` is named after.
-
-    The columns named in `categories` appear in the frame alone: an array has numbers.
-    """
-    path = _FOLDER / f"{loader.__name__.removeprefix('load_')}.csv"
-    with path.open(newline="", encoding="utf-8") as file:
-        names, *rows = csv.reader(file)
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    frame = target = target_names = None
-    if target_name is not None:
-        target_names, target = np.unique(columns.pop(target_name), return_inverse=True)
-    if as_frame:
-        labels = [*categories, target_name] if target_name else categories
-        frame = _read_frame(path, labels, loader.__name__)
-        data = frame[list(columns)]
-        target = frame[target_name] if target_name else None
-    else:
-        for name in categories:
-            del columns[name]
-        data = np.column_stack(
-            [[float(cell or "nan") for cell in cells] for cells in columns.values()]
-        )
-    if return_X_y:
-        return data, target
-    return Bunch(
-        data=data,
-        target=target,
-        target_names=target_names,
-        feature_names=list(columns),
-        frame=frame,
-        DESCR=(inspect.getdoc(loader) or "").partition("\n\nParameters\n")[0],
-        filename=path.name,
-        data_module="sklgen.datasets.data",
-    )
-
-
-def _read_frame(path: Path, labels: Iterable[str], loader_name: str) -> Any:
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            f"{loader_name}(as_frame=True) needs pandas, which is not installed. "
-            "Install it with `pip install pandas`, or pass as_frame=False for arrays."
-        ) from error
-    return pd.read_csv(path, dtype=dict.fromkeys(labels, "category"))
+from sklgen.datasets._reader import load_table
 
 
 def load_acidity(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
@@ -126,7 +64,7 @@ def load_acidity(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     >>> round(float(X.mean()), 3)
     5.105
     """
-    return _load(load_acidity, return_X_y=return_X_y, as_frame=as_frame)
+    return load_table(load_acidity, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def load_diabetes_classes(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
@@ -191,7 +129,7 @@ def load_diabetes_classes(*, return_X_y: bool = False, as_frame: bool = False) -
     >>> diabetes.target_names.tolist()
     ['Chemical', 'Normal', 'Overt']
     """
-    return _load(
+    return load_table(
         load_diabetes_classes,
         return_X_y=return_X_y,
         as_frame=as_frame,
@@ -256,7 +194,7 @@ def load_earthquakes(*, return_X_y: bool = False, as_frame: bool = False) -> Any
     >>> int(year[count.argmax()])
     1943
     """
-    return _load(load_earthquakes, return_X_y=return_X_y, as_frame=as_frame)
+    return load_table(load_earthquakes, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def load_galaxies(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
@@ -318,7 +256,7 @@ def load_galaxies(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     >>> X.min(), X.max()
     (np.float64(9172.0), np.float64(34279.0))
     """
-    return _load(load_galaxies, return_X_y=return_X_y, as_frame=as_frame)
+    return load_table(load_galaxies, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def load_old_faithful(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
@@ -379,7 +317,7 @@ def load_old_faithful(*, return_X_y: bool = False, as_frame: bool = False) -> An
     >>> geyser.data.mean(axis=0).round(3)
     array([ 3.488, 70.897])
     """
-    return _load(
+    return load_table(
         load_old_faithful, return_X_y=return_X_y, as_frame=as_frame, target_name="kind"
     )
 
@@ -454,7 +392,7 @@ def load_penguins(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     >>> X["sex"].isna().sum()
     np.int64(11)
     """
-    return _load(
+    return load_table(
         load_penguins,
         return_X_y=return_X_y,
         as_frame=as_frame,

@@ -1,4 +1,4 @@
-"""What every finite mixture shares: starts, fitting, and what is read off the fit."""
+"""How every finite mixture is fitted: starts, EM, online updates."""
 
 from __future__ import annotations
 
@@ -11,21 +11,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgen._random import as_generator
-from sklgen.base import (
-    ConditionalMixin,
-    DensityMixin,
-    GenerativeMixin,
-    InformationCriterionMixin,
-    LatentMixin,
-    check_weights,
-)
-from sklgen.em import Block, Rows, Run, Scratch, best, n_threads, run
+from sklgen.base import check_weights
+from sklgen.em import Rows, Run, best, run
 from sklgen.families import Components
 from sklgen.families._base import EMPTY_SHARE, Array
+from sklgen.mixture._fitted import FittedMixture
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest
 from sklgen.mixture._structure import Mixture, MixtureStatistics
 
@@ -38,17 +32,9 @@ _SAMPLE_ROWS_PER_COMPONENT = 64
 _FORGETTING = 0.7
 
 
-class BaseMixture(
-    LatentMixin,
-    ConditionalMixin,
-    DensityMixin,
-    InformationCriterionMixin,
-    GenerativeMixin,
-    BaseEstimator,
-):
-    """A finite mixture. Hooks: `_prepare`, `_components`, `_given`, `_store`."""
+class BaseMixture(FittedMixture):
+    """A finite mixture that can be fitted. Its hooks are the abstract methods."""
 
-    n_components: int
     tol: float
     max_iter: int
     n_init: int
@@ -56,8 +42,6 @@ class BaseMixture(
     random_state: Any
     warm_start: bool
     verbose: int
-    n_jobs: int | None
-    weights_: Array
 
     @abstractmethod
     def _prepare(self, X: NDArray[Any], weight: Array) -> None:
@@ -66,10 +50,6 @@ class BaseMixture(
     @abstractmethod
     def _equal_components(self) -> Components:
         """Components that are all alike."""
-
-    @abstractmethod
-    def _components(self) -> Components:
-        """Components as the fitted attributes describe them."""
 
     @abstractmethod
     def _standardized(self, X: Array) -> Array:
@@ -91,11 +71,6 @@ class BaseMixture(
     @abstractmethod
     def _store(self, model: Mixture[Any]) -> None:
         """Set the fitted attributes that describe the components."""
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -276,25 +251,6 @@ class BaseMixture(
             for _ in range(self.n_init):
                 yield STARTS[self.init_params](Z, weight, K, rng)
 
-    def _fitted(self) -> Mixture[Any]:
-        return Mixture(np.asarray(self.weights_), self._components())
-
-    def _rows(
-        self,
-        X: NDArray[Any],
-        weight: Array | None,
-        components: Components,
-        *,
-        in_order: bool = False,
-    ) -> Rows:
-        return Rows(
-            X,
-            weight,
-            by_pattern=components.by_pattern,
-            n_features=components.n_features,
-            n_threads=1 if in_order else n_threads(self.n_jobs),
-        )
-
     @contextmanager
     def _progress(self) -> Iterator[Callable[[float], object]]:
         if not self.verbose:
@@ -309,96 +265,6 @@ class BaseMixture(
                 bar.update()
 
             yield advance
-
-    def _each_row(
-        self,
-        X: NDArray[Any],
-        shape: tuple[int, ...],
-        read: Callable[[Mixture[Any], Block, Scratch], NDArray[Any]],
-        *,
-        dtype: Any = np.float64,
-        in_order: bool = False,
-    ) -> NDArray[Any]:
-        """`read(model, block, scratch)` of all rows, in an array (n, *shape)."""
-        model = self._fitted()
-        out = np.empty((len(X), *shape), dtype)
-        with self._rows(X, None, model.components, in_order=in_order) as rows:
-            return rows.fill(out, partial(read, model))
-
-    def _score_samples(self, X: NDArray[Any]) -> Array:
-        return self._each_row(X, (), lambda model, *at: model.posterior(*at)[1])
-
-    def _predict(self, X: NDArray[Any]) -> NDArray[np.intp]:
-        return self._each_row(
-            X, (), lambda model, *at: model.posterior(*at)[0].argmax(0), dtype=np.intp
-        )
-
-    def _predict_proba(self, X: NDArray[Any]) -> Array:
-        return self._each_row(
-            X, (self.n_components,), lambda model, *at: model.posterior(*at)[0].T
-        )
-
-    def _sample_latent(
-        self, n_samples: int, rng: np.random.Generator
-    ) -> tuple[Array, NDArray[np.intp]]:
-        model = self._fitted()
-        labels = rng.choice(len(model.weights), size=n_samples, p=model.weights)
-        d = model.components.shape[1]
-        unseen = np.full((n_samples, d), np.nan)
-        nothing = np.zeros(d, dtype=bool)
-        return model.components.conditional_draw(unseen, nothing, labels, rng), labels
-
-    def _sample_conditional(
-        self, X: NDArray[Any], rng: np.random.Generator
-    ) -> NDArray[Any]:
-        def draw(model: Mixture[Any], block: Block, scratch: Scratch) -> Any:
-            cumulative = model.posterior(block, scratch)[0].cumsum(axis=0)
-            u = rng.random(len(block.X)) * cumulative[-1]
-            labels = (cumulative < u).sum(axis=0)
-            return model.components.conditional_draw(
-                block.X, block.observed, labels, rng
-            )
-
-        return self._each_row(X, X.shape[1:], draw, in_order=True)
-
-    def _impute(self, X: NDArray[Any]) -> NDArray[Any]:
-        def mean(model: Mixture[Any], block: Block, scratch: Scratch) -> Any:
-            posterior, _ = model.posterior(block, scratch)
-            return model.components.conditional_mean(block.X, block.observed, posterior)
-
-        return self._each_row(X, X.shape[1:], mean)
-
-    def _n_parameters(self) -> int:
-        return self.n_components - 1 + self._components().n_parameters
-
-    def icl(self, X: Any, sample_weight: Any = None) -> float:
-        """Integrated completed likelihood criterion on X: lower is better.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weight of each row.
-
-        Returns
-        -------
-        icl : float
-            `bic` less twice the log-probability of the labels that `predict` gives:
-            it asks for components that are well apart.
-
-        References
-        ----------
-        Biernacki, C., Celeux, G. and Govaert, G. (2000). Assessing a mixture model
-        for clustering with the integrated completed likelihood. IEEE PAMI 22(7).
-        """
-        criterion = self.bic(X, sample_weight)
-        X = self._validate(X)
-        weight = check_weights(sample_weight, X)
-        sure = self._each_row(
-            X, (), lambda model, *at: np.log(model.posterior(*at)[0].max(0))
-        )
-        return float(criterion - 2.0 * (weight @ sure))
 
 
 def _from_labels(
