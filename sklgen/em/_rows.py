@@ -22,6 +22,7 @@ T = TypeVar("T")
 _BLOCK_BYTES = 640 * 1024
 _BLOCK_ROWS = (256, 2048)
 _TASK_ROWS = 8192
+_RAGGED_TASK_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,15 @@ class Block:
         The rows, in the dtype of the data; NaN marks missing cells.
     weight : ndarray of shape (n,)
         Positive weight of each row.
-    observed : ndarray of shape (d,) or None
-        True for the columns that all rows have and False for those that all rows
-        miss; None where that varies from row to row.
+    complete : bool
+        Whether all rows have all their cells; otherwise all rows miss some.
     rows : slice or ndarray of shape (n,)
         Where in the data the rows lie.
     """
 
     X: NDArray[Any]
     weight: NDArray[np.float64]
-    observed: NDArray[np.bool_] | None
+    complete: bool
     rows: slice | NDArray[np.intp]
 
 
@@ -67,12 +67,11 @@ class Scratch:
 
 
 @dataclass(frozen=True)
-class _Group:
-    """Rows of one pattern of missing cells; `rows` None means all rows, as they lie."""
+class _Task:
+    """Rows, as they lie or by index, that are all complete or all ragged."""
 
-    observed: NDArray[np.bool_] | None
-    rows: NDArray[np.intp] | None
-    size: int
+    rows: slice | NDArray[np.intp]
+    complete: bool
 
 
 class Rows:
@@ -87,8 +86,6 @@ class Rows:
         Rows; NaN marks missing cells.
     weight : ndarray of shape (n,) or None
         Non-negative weights; rows of weight zero are left out. None weighs all by one.
-    by_pattern : bool
-        Whether rows with missing cells are grouped by which cells they miss.
     n_features : int
         Statistics per row, which sets the size of a block.
     n_threads : int
@@ -96,10 +93,10 @@ class Rows:
 
     Notes
     -----
-    A block has 256 to 2048 rows, fewer at the end of a pattern; a task has the blocks
-    of 8192 rows or some more, and threads take one task at a time. Both depend on the
-    data and on `n_features` alone, so results are the same to the last bit for any
-    number of threads.
+    A block has 256 to 2048 rows, and a task 8192 rows, or 1024 of those that miss
+    cells; threads take one task at a time. Both depend on the data and on
+    `n_features` alone, so results are the same to the last bit for any number of
+    threads. Rows that miss the same cells are adjacent.
     """
 
     def __init__(
@@ -107,7 +104,6 @@ class Rows:
         X: NDArray[Any],
         weight: NDArray[np.float64] | None,
         *,
-        by_pattern: bool,
         n_features: int,
         n_threads: int,
     ) -> None:
@@ -115,7 +111,7 @@ class Rows:
         self.weight = weight
         low, high = _BLOCK_ROWS
         self._block = int(np.clip(_BLOCK_BYTES // (8 * n_features), low, high))
-        self._tasks = list(self._cut(_groups(X, weight, by_pattern=by_pattern)))
+        self._tasks = list(_tasks(X, weight))
         self._n_threads = min(n_threads, len(self._tasks))
         self._local = local()
         self._stack = ExitStack()
@@ -130,26 +126,11 @@ class Rows:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def _cut(self, groups: list[_Group]) -> Iterator[list[tuple[_Group, int, int]]]:
-        """Tasks of `_TASK_ROWS` rows or some more, as pieces of groups."""
-        task: list[tuple[_Group, int, int]] = []
-        filled = 0
-        for group in groups:
-            for start in range(0, group.size, self._block):
-                stop = min(start + self._block, group.size)
-                task.append((group, start, stop))
-                filled += stop - start
-                if filled >= _TASK_ROWS:
-                    yield task
-                    task, filled = [], 0
-        if task:
-            yield task
-
-    def _blocks(self, task: list[tuple[_Group, int, int]]) -> Iterator[Block]:
-        for group, start, stop in task:
-            rows = slice(start, stop) if group.rows is None else group.rows[start:stop]
-            weight = np.ones(stop - start) if self.weight is None else self.weight[rows]
-            yield Block(self.X[rows], weight, group.observed, rows)
+    def _blocks(self, task: _Task) -> Iterator[Block]:
+        for rows in _pieces(task.rows, self._block):
+            X = self.X[rows]
+            weight = np.ones(len(X)) if self.weight is None else self.weight[rows]
+            yield Block(X, weight, task.complete, rows)
 
     def map(self, function: Callable[[Iterator[Block], Scratch], T]) -> Iterator[T]:
         """Apply a function to every task.
@@ -167,7 +148,7 @@ class Rows:
             One result a task, in the order of the tasks.
         """
 
-        def run(task: list[tuple[_Group, int, int]]) -> T:
+        def run(task: _Task) -> T:
             scratch = getattr(self._local, "scratch", None)
             if scratch is None:
                 scratch = self._local.scratch = Scratch()
@@ -227,29 +208,33 @@ class Rows:
         return out
 
 
-def _groups(
-    X: NDArray[Any], weight: NDArray[np.float64] | None, *, by_pattern: bool
-) -> list[_Group]:
-    n, d = X.shape
-    everything = np.ones(d, dtype=bool)
-    used = None if weight is None or weight.all() else np.flatnonzero(weight)
+def _tasks(X: NDArray[Any], weight: NDArray[np.float64] | None) -> Iterator[_Task]:
+    """Tasks of complete rows, then of ragged ones in order of what they miss."""
+    used: slice | NDArray[np.intp] = slice(0, len(X))
+    if weight is not None and not weight.all():
+        used = np.flatnonzero(weight)
     with np.errstate(all="ignore"):
         may_miss = bool(np.isnan(X.sum()))
     if not may_miss:
-        return [_Group(everything, used, n if used is None else len(used))]
-    if used is None:
-        used = np.arange(n)
+        yield from (_Task(rows, complete=True) for rows in _pieces(used, _TASK_ROWS))
+        return
+    used = np.arange(len(X)) if isinstance(used, slice) else used
     missing = np.isnan(X[used])
     ragged = missing.any(axis=1)
-    groups = [_Group(everything, used[~ragged], int((~ragged).sum()))]
-    if not ragged.any():
-        return groups
-    if not by_pattern:
-        return [*groups, _Group(None, used[ragged], int(ragged.sum()))]
-    used, missing = used[ragged], missing[ragged]
-    keys = np.packbits(missing, axis=1)
-    order = np.lexsort(keys.T)
-    starts = np.flatnonzero(np.r_[True, np.any(np.diff(keys[order], axis=0), axis=1)])
-    for rows in np.split(order, starts[1:]):
-        groups.append(_Group(~missing[rows[0]], used[rows], len(rows)))
-    return groups
+    for rows in _pieces(used[~ragged], _TASK_ROWS):
+        yield _Task(rows, complete=True)
+    order = np.lexsort(np.packbits(missing[ragged], axis=1).T)
+    for rows in _pieces(used[ragged][order], _RAGGED_TASK_ROWS):
+        yield _Task(rows, complete=False)
+
+
+def _pieces(
+    rows: slice | NDArray[np.intp], size: int
+) -> Iterator[slice | NDArray[np.intp]]:
+    """Cut rows into pieces of `size`, the last one shorter."""
+    if isinstance(rows, slice):
+        for start in range(rows.start, rows.stop, size):
+            yield slice(start, min(start + size, rows.stop))
+    else:
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Additive:
 
 
 class View(ABC):
-    """Components seen through one set of observed columns, ready for many blocks.
+    """Components made ready for many blocks of rows, complete ones or ragged ones.
 
     For each block of rows: `evaluate`; once responsibilities are known, `accumulate`
     them into the arrays of `zeros`. `complete` turns the sums into the family's
@@ -115,15 +115,7 @@ class Components(ABC):
     Statistics are taken about the parameters they were computed under, which keeps
     them free of cancellation; `maximize` reads them the same way. Methods change
     nothing: they return new components.
-
-    Attributes
-    ----------
-    by_pattern : bool
-        Whether rows that miss different cells need views of their own. Otherwise one
-        view, `view(None)`, serves all rows with missing cells.
     """
-
-    by_pattern: ClassVar[bool]
 
     @property
     @abstractmethod
@@ -141,14 +133,14 @@ class Components(ABC):
         """Number of free parameters of all components."""
 
     @abstractmethod
-    def view(self, observed: NDArray[np.bool_] | None) -> View:
-        """The components on the observed columns.
+    def view(self, *, complete: bool) -> View:
+        """The components, made ready for blocks of rows.
 
         Parameters
         ----------
-        observed : ndarray of shape (d,) or None
-            True for the columns that are observed. None reads it off each row, where
-            `by_pattern` is false.
+        complete : bool
+            Whether the rows have all their cells. In a block of other rows, those
+            that miss the same cells should be adjacent.
 
         Returns
         -------
@@ -208,17 +200,13 @@ class Components(ABC):
         """
 
     @abstractmethod
-    def conditional_mean(
-        self, X: NDArray[Any], observed: NDArray[np.bool_] | None, weights: Array
-    ) -> Array:
+    def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
         """Mean of each row given its observed cells.
 
         Parameters
         ----------
         X : ndarray of shape (n, d)
             Rows; NaN marks missing cells.
-        observed : ndarray of shape (d,) or None
-            The columns that are observed, as in `view`.
         weights : ndarray of shape (K, n)
             Posterior probability of each component for each row; columns sum to one.
 
@@ -231,11 +219,7 @@ class Components(ABC):
 
     @abstractmethod
     def conditional_draw(
-        self,
-        X: NDArray[Any],
-        observed: NDArray[np.bool_] | None,
-        labels: NDArray[np.intp],
-        rng: np.random.Generator,
+        self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
         """Draw each row from its component given its observed cells.
 
@@ -243,8 +227,6 @@ class Components(ABC):
         ----------
         X : ndarray of shape (n, d)
             Rows; NaN marks missing cells.
-        observed : ndarray of shape (d,) or None
-            The columns that are observed, as in `view`.
         labels : ndarray of shape (n,)
             Component of each row, from 0 to K - 1.
         rng : numpy.random.Generator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,6 @@ class AxisGaussian(Gaussian):
     likelihood of the observed cells directly and no cell is ever filled in.
     """
 
-    by_pattern: ClassVar[bool] = False
-
     @property
     def n_features(self) -> int:
         return 1 + 2 * self.shape[1]
@@ -44,11 +42,11 @@ class AxisGaussian(Gaussian):
         return np.broadcast_to(self.covariances, self.means.shape)
 
     @cached_property
-    def _views(self) -> tuple[AxisView, AxisView]:
+    def _views(self) -> tuple[View, View]:
         return AxisView(self, complete=False), AxisView(self, complete=True)
 
-    def view(self, observed: NDArray[np.bool_] | None) -> AxisView:
-        return self._views[observed is not None]
+    def view(self, *, complete: bool) -> View:
+        return self._views[complete]
 
     def maximize(self, statistics: Moments) -> Self:
         alive = self.nonempty(statistics.count)
@@ -100,17 +98,11 @@ class AxisGaussian(Gaussian):
             statistics.second + (2 * statistics.first + statistics.count * step) * step,
         )
 
-    def conditional_mean(
-        self, X: NDArray[Any], observed: NDArray[np.bool_] | None, weights: Array
-    ) -> Array:
+    def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
         return weights.T @ self.means
 
     def conditional_draw(
-        self,
-        X: NDArray[Any],
-        observed: NDArray[np.bool_] | None,
-        labels: NDArray[np.intp],
-        rng: np.random.Generator,
+        self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
         noise = rng.standard_normal(X.shape)
         return self.means[labels] + noise * np.sqrt(self.variances())[labels]

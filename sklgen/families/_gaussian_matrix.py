@@ -9,20 +9,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen.families._base import Array, View
 from sklgen.families._gaussian import RESOLUTION, Gaussian, Moments
 from sklgen.families._gaussian_matrix_view import (
-    MatrixView,
+    CompleteMatrixView,
+    RaggedMatrixView,
     factorize,
-    lift,
     outer,
-    square_root,
 )
+from sklgen.families._missing_kernels import add_residual_draws, complete_errors
 
 # Eigenvalues below this share of the trace are rounding, whatever the floor.
 _SINGULAR = 1e-13
@@ -31,8 +31,6 @@ _SINGULAR = 1e-13
 @dataclass(frozen=True)
 class MatrixGaussian(Gaussian):
     """Gaussian components with covariances of shape (K, d, d) or (1, d, d)."""
-
-    by_pattern: ClassVar[bool] = True
 
     @property
     def n_features(self) -> int:
@@ -45,19 +43,16 @@ class MatrixGaussian(Gaussian):
         return self.means.size + len(self.covariances) * d * (d + 1) // 2
 
     def variances(self) -> Array:
-        return self._for_each(np.einsum("kii->ki", self.covariances))
+        return np.broadcast_to(np.einsum("kii->ki", self.covariances), self.shape)
 
     @cached_property
-    def _complete_view(self) -> MatrixView:
-        return self._view(np.ones(self.shape[1], dtype=bool))
+    def _complete_view(self) -> View:
+        return CompleteMatrixView(self.means, self.covariances, self.pool)
 
-    def _view(self, observed: NDArray[np.bool_]) -> MatrixView:
-        return MatrixView(self.means, self.covariances, observed, self.pool)
-
-    def view(self, observed: NDArray[np.bool_] | None) -> MatrixView:
-        if observed is None or observed.all():
+    def view(self, *, complete: bool) -> View:
+        if complete:
             return self._complete_view
-        return self._view(observed)
+        return RaggedMatrixView(self.means, self.covariances)
 
     def maximize(self, statistics: Moments) -> Self:
         alive = self.nonempty(statistics.count)
@@ -100,42 +95,27 @@ class MatrixGaussian(Gaussian):
             statistics.second + self.pool(cross + cross.mT + square),
         )
 
-    def conditional_mean(
-        self, X: NDArray[Any], observed: NDArray[np.bool_] | None, weights: Array
-    ) -> Array:
-        coefficients, _ = self._regression(observed)
-        completed: Array = np.zeros(X.shape)
-        for k, weight in enumerate(weights):
-            error = X[:, observed] - self.means[k, observed]
-            completed += weight[:, None] * (self.means[k] + error @ coefficients[k].T)
-        return completed
+    def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
+        errors = self._errors(X)
+        return np.asarray(
+            weights.T @ self.means + np.einsum("kn,kjn->nj", weights, errors)
+        )
 
     def conditional_draw(
-        self,
-        X: NDArray[Any],
-        observed: NDArray[np.bool_] | None,
-        labels: NDArray[np.intp],
-        rng: np.random.Generator,
+        self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
-        coefficients, residual = self._regression(observed)
-        root = self._for_each(square_root(residual))
-        completed: Array = rng.standard_normal(X.shape)
-        for k, mean in enumerate(self.means):
-            mine = np.flatnonzero(labels == k)
-            error = X[mine][:, observed] - mean[observed]
-            drawn = mean + error @ coefficients[k].T + completed[mine] @ root[k].T
-            completed[mine] = drawn
-        return completed
+        errors = self._errors(X)[labels, :, np.arange(len(X))]
+        rows: Array = self.means[labels] + errors
+        noise = rng.standard_normal(X.shape)
+        add_residual_draws(X, labels, self.covariances, noise, rows)
+        return rows
 
-    def _regression(self, observed: NDArray[np.bool_] | None) -> tuple[Array, Array]:
-        assert observed is not None
-        blocks = self.covariances[:, observed][:, :, observed]
-        coefficients, residual = lift(self.covariances, observed, factorize(blocks)[1])
-        return self._for_each(coefficients), residual
-
-    def _for_each(self, values: Array) -> Array:
-        """`values` with its leading axis stretched to the number of components."""
-        return np.broadcast_to(values, (self.shape[0], *values.shape[1:]))
+    def _errors(self, X: NDArray[Any]) -> Array:
+        """Row - mean (K, d, n), missing cells at their regression on the others."""
+        K, d = self.shape
+        errors, log_density = np.empty((K, d, len(X))), np.empty((K, len(X)))
+        complete_errors(X, self.means, self.covariances, log_density, errors)
+        return errors
 
     def pack(self) -> Array:
         lower = np.linalg.cholesky(self.covariances) / self.scale[:, None]
@@ -206,8 +186,8 @@ class FullGaussian(MatrixGaussian):
 
     Notes
     -----
-    A block of n rows takes O(n K d^2) operations; each view, of which every pattern
-    of missing cells needs one, takes O(K d^3).
+    A block of n rows takes O(n K d^2) operations, and O(K d^3) more for each pattern
+    of missing cells in it.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Matrix Gaussians on the observed columns: densities and sums of a block of rows."""
+"""Matrix Gaussians on blocks of rows: densities, and sums for the M-step."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from sklgen.families._gaussian import (
     common_frame,
 )
 from sklgen.families._kernels import add_products, quadratic_densities
+from sklgen.families._missing_kernels import add_moments, complete_errors
 
 
-class MatrixView(View):
-    """Matrix Gaussians on some columns.
+class CompleteMatrixView(View):
+    """Matrix Gaussians on complete rows.
 
     Components near a common centre share one matrix product of quadratic features;
     those for which that would cancel are whitened one by one, by their own mean and
@@ -29,24 +30,16 @@ class MatrixView(View):
     """
 
     def __init__(
-        self,
-        means: Array,
-        covariances: Array,
-        observed: NDArray[np.bool_],
-        pool: Callable[[Array], Array],
+        self, means: Array, covariances: Array, pool: Callable[[Array], Array]
     ) -> None:
-        self._observed = observed
+        self._means = means
         self._pool = pool
-        self._means = means[:, observed]
-        blocks = covariances[:, observed][:, :, observed]
-        lower, inverse, log_determinant = factorize(blocks)
-        n, d = self._means.shape
+        n, d = means.shape
+        lower, inverse, log_determinant = factorize(covariances)
         self._lower = np.broadcast_to(lower, (n, d, d))
         self._inverse = np.broadcast_to(inverse, (n, d, d))
         self._log_scale = np.broadcast_to(-0.5 * (d * LOG_2_PI + log_determinant), n)
-        if not observed.all():
-            self._lift, self._spread = lift(covariances, observed, inverse)
-        self._choose_frames(blocks)
+        self._choose_frames(covariances)
 
     def _choose_frames(self, blocks: Array) -> None:
         variances = np.einsum("kii->ki", blocks)
@@ -55,7 +48,7 @@ class MatrixView(View):
         offset = (self._means - self._centre) / self._scale
         precision = (self._inverse.mT @ self._inverse) * unit
         reach = (offset**2 + variances / self._scale**2).sum(axis=1)
-        sharpness = np.abs(precision).sum(axis=2).max(axis=1, initial=0.0)
+        sharpness = np.abs(precision).sum(axis=2).max(axis=1)
         cancels = reach * sharpness > CANCELLATION_LIMIT
         self._alone = np.flatnonzero(cancels)
         self._shared = np.flatnonzero(~cancels)
@@ -65,8 +58,8 @@ class MatrixView(View):
         )
 
     def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> list[Array]:
-        n, d = len(X), len(self._centre)
-        X = np.ascontiguousarray(X if d == X.shape[1] else X[:, self._observed])
+        n = len(X)
+        X = np.ascontiguousarray(X)
         features = []
         if self._shared.size:
             table = allocate("features", (self._natural.shape[1], n))
@@ -115,7 +108,7 @@ class MatrixView(View):
             count[at] = sums[1][:, 0]
             first[at] = np.einsum("kij,kj->ki", lower, sums[1][:, 1:])
             second[at] = lower @ sums[2] @ lower.mT
-        return self._over_all_columns(count, first, second)
+        return Moments(count, first, self._pool(second))
 
     def _from_features(self, sums: Array) -> tuple[Array, Array, Array]:
         """Moments about the means from sums of features about the common centre."""
@@ -128,13 +121,41 @@ class MatrixView(View):
         unit = self._scale[:, None] * self._scale
         return count, first * self._scale, second * unit
 
-    def _over_all_columns(self, count: Array, first: Array, second: Array) -> Moments:
-        if self._observed.all():
-            return Moments(count, first, self._pool(second))
-        first = (self._lift @ first[:, :, None])[:, :, 0]
-        second = self._lift @ second @ self._lift.mT
-        second += self._spread * count[:, None, None]
-        return Moments(count, first, self._pool(second))
+
+class RaggedMatrixView(View):
+    """Matrix Gaussians on rows with missing cells, by regression on the observed ones.
+
+    Errors are about the mean of each component, so that nothing cancels.
+    """
+
+    def __init__(self, means: Array, covariances: Array) -> None:
+        self._means = means
+        self._covariances = covariances
+
+    def evaluate(
+        self, X: NDArray[Any], allocate: Allocate, out: Array
+    ) -> tuple[NDArray[Any], Array]:
+        errors = allocate("errors", (*self._means.shape, len(X)))
+        complete_errors(X, self._means, self._covariances, out, errors)
+        return X, errors
+
+    def zeros(self) -> list[Array]:
+        like = (self._means[:, 0], self._means, self._covariances)
+        return [np.zeros(array.shape) for array in like]
+
+    def accumulate(
+        self,
+        sums: list[Array],
+        features: tuple[NDArray[Any], Array],
+        responsibilities: Array,
+    ) -> None:
+        count, first, second = sums
+        X, errors = features
+        count += responsibilities.sum(axis=1)
+        add_moments(X, responsibilities, self._covariances, errors, first, second)
+
+    def complete(self, sums: list[Array]) -> Moments:
+        return Moments(*sums)
 
 
 def natural_parameters(offset: Array, precision: Array, log_scale: Array) -> Array:
@@ -155,29 +176,9 @@ def _upper_triangle(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
 def factorize(covariances: Array) -> tuple[Array, Array, Array]:
     """Cholesky factors, their inverses, and log-determinants of the covariances."""
     lower = np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
-    inverse: Array = np.zeros_like(lower)
-    if lower.shape[1]:
-        for k, factor in enumerate(lower):
-            inverse[k] = dtrtri(factor, lower=1)[0]
+    inverse = np.array([dtrtri(factor, lower=1)[0] for factor in lower])
     diagonal = np.einsum("kii->ki", lower)
     return lower, inverse, 2.0 * np.log(diagonal).sum(axis=1)
-
-
-def lift(
-    covariances: Array, observed: NDArray[np.bool_], inverse: Array
-) -> tuple[Array, Array]:
-    """Regression of all columns on the observed ones, whose inverse factor is given.
-
-    Returns coefficients (m, d, o), the identity on observed columns, and residual
-    covariances (m, d, d), zero on observed columns.
-    """
-    white = inverse @ covariances[:, observed]
-    coefficients = (inverse.mT @ white).mT
-    coefficients[:, observed] = np.eye(len(inverse[0]))
-    residual = covariances - white.mT @ white
-    residual[:, observed] = 0.0
-    residual[:, :, observed] = 0.0
-    return coefficients, residual
 
 
 @cache
@@ -192,9 +193,3 @@ def packed_index(d: int) -> NDArray[np.intp]:
 def outer(vectors: Array) -> Array:
     """Outer products of each vector with itself."""
     return np.asarray(vectors[:, :, None] * vectors[:, None, :])
-
-
-def square_root(covariances: Array) -> Array:
-    """Matrices R with R R^T = C, for C positive semi-definite up to rounding."""
-    values, vectors = np.linalg.eigh(covariances)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])

@@ -28,6 +28,8 @@ _SHORT_ITER = 10
 _KEPT_STARTS = 2
 _SAMPLE_ROWS = 8192
 _SAMPLE_ROWS_PER_COMPONENT = 64
+# A sample says no more than this about the optimum on all rows, in nats per row.
+_SAMPLE_TOL = 1e-3
 # Exponent of the step size of online EM (Cappe and Moulines, 2009).
 _FORGETTING = 0.7
 
@@ -157,7 +159,10 @@ class BaseMixture(FittedMixture):
                 else self._starts(X, weight, equal)
             )
             with self._progress() as monitor:
-                runs = [self._run(start, rows, monitor) for start in starts]
+                runs = [
+                    self._run(start, rows, tol=self.tol, monitor=monitor)
+                    for start in starts
+                ]
         found = max(runs, key=lambda r: r.bounds[-1])
         self.converged_ = found.converged
         self.n_iter_ = found.n_iter
@@ -203,14 +208,14 @@ class BaseMixture(FittedMixture):
             )
 
     def _run(
-        self, start: Mixture[Any], rows: Rows, monitor: Callable[[float], object]
+        self, start: Mixture[Any], rows: Rows, *, tol: float, **options: Any
     ) -> Run[Mixture[Any]]:
         return run(
             start,
             lambda model: rows.sum(model.e_step),
-            tol=self.tol,
+            tol=tol,
             max_iter=self.max_iter,
-            monitor=monitor,
+            **options,
         )
 
     def _starts(
@@ -234,7 +239,8 @@ class BaseMixture(FittedMixture):
                 keep=_KEPT_STARTS,
             )
             if len(sample) == limit:
-                runs = [self._run(start, rows, lambda bound: None) for start in kept]
+                tol = max(self.tol, _SAMPLE_TOL)
+                runs = [self._run(start, rows, tol=tol) for start in kept]
                 kept = [max(runs, key=lambda r: r.bounds[-1]).model]
         return kept
 

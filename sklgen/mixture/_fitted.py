@@ -62,7 +62,6 @@ class FittedMixture(
         return Rows(
             X,
             weight,
-            by_pattern=components.by_pattern,
             n_features=components.n_features,
             n_threads=1 if in_order else n_threads(self.n_jobs),
         )
@@ -98,30 +97,36 @@ class FittedMixture(
     def _sample_latent(
         self, n_samples: int, rng: np.random.Generator
     ) -> tuple[Array, NDArray[np.intp]]:
-        model = self._fitted()
-        labels = rng.choice(len(model.weights), size=n_samples, p=model.weights)
-        d = model.components.shape[1]
-        unseen = np.full((n_samples, d), np.nan)
-        nothing = np.zeros(d, dtype=bool)
-        return model.components.conditional_draw(unseen, nothing, labels, rng), labels
+        unseen = np.full((n_samples, self.n_features_in_), np.nan)
+        return self._draw_missing(unseen, rng)
 
     def _sample_conditional(
         self, X: NDArray[Any], rng: np.random.Generator
     ) -> NDArray[Any]:
+        return self._draw_missing(X, rng)[0]
+
+    def _draw_missing(
+        self, X: NDArray[Any], rng: np.random.Generator
+    ) -> tuple[Array, NDArray[np.intp]]:
+        """Rows with missing cells drawn, and the component each was drawn from."""
+        labels = np.empty(len(X), np.intp)
+
         def draw(model: Mixture[Any], block: Block, scratch: Scratch) -> Any:
             cumulative = model.posterior(block, scratch)[0].cumsum(axis=0)
             u = rng.random(len(block.X)) * cumulative[-1]
-            labels = (cumulative < u).sum(axis=0)
-            return model.components.conditional_draw(
-                block.X, block.observed, labels, rng
-            )
+            labels[block.rows] = drawn = (cumulative <= u).sum(axis=0)
+            if block.complete:
+                return block.X
+            return model.components.conditional_draw(block.X, drawn, rng)
 
-        return self._each_row(X, X.shape[1:], draw, in_order=True)
+        return self._each_row(X, X.shape[1:], draw, in_order=True), labels
 
     def _impute(self, X: NDArray[Any]) -> NDArray[Any]:
         def mean(model: Mixture[Any], block: Block, scratch: Scratch) -> Any:
+            if block.complete:
+                return block.X
             posterior, _ = model.posterior(block, scratch)
-            return model.components.conditional_mean(block.X, block.observed, posterior)
+            return model.components.conditional_mean(block.X, posterior)
 
         return self._each_row(X, X.shape[1:], mean)
 

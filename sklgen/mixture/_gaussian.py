@@ -120,8 +120,8 @@ class GaussianMixture(BaseMixture):
     -----
     An iteration takes O(n K d^2) operations for full and tied covariances and
     O(n K d) for the others, and memory that grows with neither n nor n K beyond the
-    data. Rows that miss the same cells share their work; with full and tied
-    covariances each pattern of missing cells costs O(K d^3) once an iteration.
+    data. With full and tied covariances, each pattern of missing cells costs
+    O(K d^3) more in each iteration.
 
     Where moments about a common centre would cancel, those of the components
     concerned are taken about their own means.
@@ -318,9 +318,7 @@ def column_moments(X: NDArray[Any], weight: Array, threads: int) -> tuple[Array,
     anywhere = np.nan_to_num(X[np.flatnonzero(weight)[0]].astype(np.float64))
     one = DiagonalGaussian(anywhere[None], np.ones((1, d)), np.ones(d), 1e-200)
     model = Mixture(np.ones(1), one)
-    with Rows(
-        X, weight, by_pattern=False, n_features=one.n_features, n_threads=threads
-    ) as rows:
+    with Rows(X, weight, n_features=one.n_features, n_threads=threads) as rows:
         for _ in range(2):
             model = model.m_step(rows.sum(model.e_step))
     mean, deviation = model.components.means[0], model.components.variances()[0] ** 0.5

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
-from itertools import chain, groupby
-from operator import add
+from functools import cached_property
+from itertools import chain
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -61,23 +60,20 @@ class Mixture(Generic[C]):
     def _sum(
         self, blocks: Iterator[Block], scratch: Scratch, responsibilities: Any
     ) -> MixtureStatistics:
-        """Statistics of a task; blocks of one pattern of missing cells are adjacent."""
+        """Statistics of a task, whose blocks are all complete or all ragged."""
         counts = np.zeros(len(self.weights))
         bound, weight = 0.0, 0.0
-        totals = []
-        for _, group in groupby(blocks, key=lambda block: id(block.observed)):
-            first = next(group)
-            view = self.components.view(first.observed)
-            sums = view.zeros()
-            for block in chain([first], group):
-                joint = scratch("joint", (len(counts), len(block.X)))
-                features = view.evaluate(block.X, scratch, joint)
-                gain, _ = responsibilities(block, joint, counts, scratch)
-                view.accumulate(sums, features, joint)
-                bound += gain
-                weight += block.weight.sum()
-            totals.append(view.complete(sums))
-        return MixtureStatistics(counts, reduce(add, totals), bound, float(weight))
+        first = next(blocks)
+        view = self.components.view(complete=first.complete)
+        sums = view.zeros()
+        for block in chain([first], blocks):
+            joint = scratch("joint", (len(counts), len(block.X)))
+            features = view.evaluate(block.X, scratch, joint)
+            gain, _ = responsibilities(block, joint, counts, scratch)
+            view.accumulate(sums, features, joint)
+            bound += gain
+            weight += block.weight.sum()
+        return MixtureStatistics(counts, view.complete(sums), bound, float(weight))
 
     def _normalize(
         self, block: Block, joint: Array, counts: Array, scratch: Scratch
@@ -97,7 +93,8 @@ class Mixture(Generic[C]):
     def posterior(self, block: Block, scratch: Scratch) -> tuple[Array, Array]:
         """Responsibilities (K, n) times the weights of the rows, and log-densities."""
         joint = scratch("joint", (len(self.weights), len(block.X)))
-        self.components.view(block.observed).evaluate(block.X, scratch, joint)
+        view = self.components.view(complete=block.complete)
+        view.evaluate(block.X, scratch, joint)
         counts = np.zeros(len(self.weights))
         return joint, self._normalize(block, joint, counts, scratch)[1]
 

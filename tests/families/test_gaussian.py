@@ -57,9 +57,7 @@ def random_rows(pattern, n=40, seed=1):
 
 
 def observe(components, pattern):
-    if components.by_pattern or pattern.all():
-        return components.view(pattern)
-    return components.view(None)
+    return components.view(complete=bool(pattern.all()))
 
 
 def brute_force_moments(components, X, R):
@@ -121,13 +119,27 @@ def test_statistics_are_expected_moments(family, pattern):
     np.testing.assert_allclose(found.second, components.pool(second), atol=1e-9)
 
 
+@pytest.mark.parametrize("family", [FullGaussian, TiedGaussian])
+def test_a_block_may_mix_patterns(family):
+    components = random_components(family)
+    X = np.concatenate([random_rows(p, n=1 + i % 3) for i, p in enumerate(PATTERNS)])
+    X = np.concatenate([X, X[::-1]])
+    R = np.random.default_rng(2).dirichlet(np.ones(K), len(X)).T
+    count, first, second = brute_force_moments(components, X, R)
+    found = statistics(components, X, R, np.zeros(D, dtype=bool))
+    np.testing.assert_allclose(found.count, count)
+    np.testing.assert_allclose(found.first, first, atol=1e-10)
+    np.testing.assert_allclose(found.second, components.pool(second), atol=1e-9)
+
+
 @pytest.mark.parametrize("family", [DiagonalGaussian, SphericalGaussian])
 def test_axis_statistics_are_sums_over_observed_cells(family):
     components = random_components(family)
     X = random_rows(np.ones(D, dtype=bool))
     X[np.random.default_rng(3).random(X.shape) < 0.3] = np.nan
+    X[0, 0] = np.nan
     R = np.random.default_rng(2).dirichlet(np.ones(K), len(X)).T
-    found = statistics(components, X, R, np.zeros(D, dtype=bool))
+    found = statistics(components, X, R, ~np.isnan(X[0]))
     error = np.nan_to_num(X - components.means[:, None, :])
     seen = ~np.isnan(X)
     np.testing.assert_allclose(found.count, R @ seen)
@@ -144,7 +156,7 @@ def test_m_step_maximizes_the_expected_likelihood(family):
     R = np.random.default_rng(2).dirichlet(np.ones(K), len(X)).T
 
     def expected(candidate):
-        view, out = candidate.view(pattern), np.empty((K, len(X)))
+        view, out = candidate.view(complete=True), np.empty((K, len(X)))
         view.evaluate(X, Scratch(), out)
         return float((R * out).sum())
 
@@ -220,14 +232,13 @@ def test_conditional_draws_and_means_follow_the_closed_form(family, pattern):
     slope = cov[np.ix_(m, o)] @ np.linalg.inv(cov[np.ix_(o, o)])
     mean = components.means[k, m] + slope @ (X[0, o] - components.means[k, o])
     spread = cov[np.ix_(m, m)] - slope @ cov[np.ix_(o, m)]
-    observed = pattern if components.by_pattern else None
     only_k = np.zeros((K, n))
     only_k[k] = 1.0
-    found = components.conditional_mean(X, observed, only_k)[:, m]
+    found = components.conditional_mean(X, only_k)[:, m]
     np.testing.assert_allclose(found, np.tile(mean, (n, 1)))
     labels = np.full(n, k)
     rng = np.random.default_rng(5)
-    draws = components.conditional_draw(X, observed, labels, rng)[:, m]
+    draws = components.conditional_draw(X, labels, rng)[:, m]
     if m.any():
         error = np.sqrt(np.diag(spread) / n)
         assert np.all(np.abs(draws.mean(0) - mean) < 5 * error)
