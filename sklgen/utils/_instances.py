@@ -42,7 +42,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "random": {"n_components": 2, "init_params": "random"},
             "means_init": {
                 "n_components": 2,
-                "means_init": np.array([[0.0, 0.0], [15.0, 15.0]]),
+                "means_init": np.array([[-1.0, -1.0], [1.0, 1.0]]),
             },
         },
     ),
