@@ -81,8 +81,6 @@ def test_everything_has_a_page(tmp_path):
     assert {*public_objects()} <= {*listed}
 
 
-# Instances carry starts of their own, which need not suit these rows.
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @by_path(ESTIMATORS)
 def test_fitted_attributes_are_documented(member):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
