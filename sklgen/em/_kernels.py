@@ -46,11 +46,13 @@ def normalize(
     for k in range(n_components):
         for i in range(n_rows):
             value = log_joint[k, i] + offset[k]
+            value = value if value > _LOWEST_LOG else _LOWEST_LOG
             log_joint[k, i] = value
             peak[i] = value if value > peak[i] else peak[i]
     for k in range(n_components):
         for i in range(n_rows):
             x = log_joint[k, i] - peak[i]
+            positive = 1.0 if x > _LOWEST_EXPONENT else 0.0
             x = x if x > _LOWEST_EXPONENT else _LOWEST_EXPONENT
             shifted = x * _LOG2_E + _ROUND
             power[i] = shifted
@@ -69,7 +71,7 @@ def normalize(
             p = p * r + 1.0 / 6.0
             p = p * r + 0.5
             p = p * r + 1.0
-            log_joint[k, i] = p * r + 1.0
+            log_joint[k, i] = (p * r + 1.0) * positive
         for i in range(n_rows):
             power_bits[i] = (power_bits[i] + 1023) << 52
         for i in range(n_rows):

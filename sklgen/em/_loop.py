@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 _SLOW_RATE = 0.8
 # A run whose steps once shrank slowly is trusted to hide no more than such steps.
 _SLOWEST_RATE = 0.999
+# A parameter that an extrapolation moves further, in its unit, is lost in rounding.
+_LONGEST_LEAP = 1e3
 # Gains below this share of the bound are rounding.
 _ROUNDING = 1e-14
 
@@ -127,17 +129,24 @@ def run(
     converged = False
     n_iter = 0
     while n_iter < max_iter and not converged:
-        model = model.m_step(statistics)
-        statistics = expectation(model)
+        ahead_model = model.m_step(statistics)
+        ahead = expectation(ahead_model)
         n_iter += 1
+        fall = trail.bound - ahead.bound / ahead.weight
+        if fall > _ROUNDING * max(1.0, abs(trail.bound)):
+            # The M-step has come to the end of what the digits resolve.
+            converged = fall < tol
+            break
+        model, statistics = ahead_model, ahead
         trail.step(model, statistics.bound / statistics.weight)
         bounds.append(trail.bound)
         monitor(trail.bound)
-        converged = trail.left < tol
+        converged = trail.arrived(tol)
         if converged or n_iter == max_iter or not trail.slow:
             continue
         leap = trail.extrapolate()
         if leap is None:
+            trail.rest()
             continue
         n_iter += 1
         ahead = expectation(leap)
@@ -155,6 +164,7 @@ class _Trail:
 
     def __init__(self, model: Any, bound: float) -> None:
         self._slowest = 0.0
+        self._near = False
         self.jump(model, bound)
 
     def jump(self, model: Any, bound: float) -> None:
@@ -186,15 +196,23 @@ class _Trail:
     def slow(self) -> bool:
         return _SLOW_RATE < self.rate < np.inf
 
+    def arrived(self, tol: float) -> bool:
+        """Whether little is left, for the second time in a row.
+
+        One such step may be a plateau that the next one leaves.
+        """
+        if len(self._bounds) < 3:
+            return False
+        was_near, self._near = self._near, self._left < tol
+        return was_near and self._near
+
     @property
-    def left(self) -> float:
+    def _left(self) -> float:
         """Gain that the coming steps would still make.
 
         The rate is the slowest of the run so far: right after a leap the steps shrink
         fast, until what the leap left of the slow direction shows again.
         """
-        if len(self._bounds) < 3:
-            return np.inf
         gain = self._bounds[-1] - self._bounds[-2]
         if gain <= _ROUNDING * max(1.0, abs(self.bound)):
             return 0.0
@@ -214,8 +232,9 @@ class _Trail:
         if length <= 1.0:
             return None
         vector = first + 2.0 * length * step + length**2 * bend
-        with np.errstate(over="ignore"):
-            return self._models[-1].unpack(vector)
+        if np.abs(vector - third).max() > _LONGEST_LEAP:
+            return None
+        return self._models[-1].unpack(vector)
 
 
 def best(

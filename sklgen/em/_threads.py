@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 
 def n_threads(n_jobs: int | None) -> int:
@@ -38,20 +40,60 @@ def n_threads(n_jobs: int | None) -> int:
     return max(1, min(cores, int(limit))) if limit.isdigit() else cores
 
 
+class _Hold:
+    """Counts who asks for single-threaded libraries; the last to leave restores them.
+
+    The limit belongs to the process: if each of two overlapping fits restored what it
+    found, the later one would leave the limit behind for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._holders = 0
+        self._limiter: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._holders == 0:
+                self._limiter = _controller().limit(limits=1)
+                _let_any_thread_restore()
+            self._holders += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._limiter.restore_original_limits()
+                _let_any_thread_restore()
+
+
 @cache
 def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def single_threaded_libraries() -> AbstractContextManager[Any]:
+def _let_any_thread_restore() -> None:
+    """Since threadpoolctl 3.8 only the thread that set a limit could lift it."""
+    OpenBLASController.clear_controlling_thread(force=True)
+
+
+_hold = _Hold()
+
+
+@contextmanager
+def single_threaded_libraries() -> Iterator[None]:
     """Hold the native thread pools of the process to one thread each, for a while.
 
     Libraries are looked for once, at the first call; those loaded later are not held.
+    Any number of threads may hold at once: the last to leave restores what was there.
 
-    Returns
-    -------
-    hold : context manager
-        The pools are held from the call on, and released when it exits.
+    Yields
+    ------
+    None
+        The pools are held until the context is left.
     """
-    hold: AbstractContextManager[Any] = _controller().limit(limits=1)
-    return hold
+    _hold.enter()
+    try:
+        yield
+    finally:
+        _hold.leave()

@@ -106,6 +106,30 @@ class Gaussian(Components):
             Components that are all alike.
         """
 
+    @classmethod
+    @abstractmethod
+    def independent(
+        cls, means: Array, variances: Array, scale: Array, floor: float
+    ) -> Self:
+        """Make components with independent columns.
+
+        Parameters
+        ----------
+        means : ndarray of shape (K, d)
+            Mean of each component.
+        variances : ndarray of shape (K, d)
+            Variances, averaged over what shares one in this structure.
+        scale : ndarray of shape (d,)
+            Positive unit of each column.
+        floor : float
+            Smallest eigenvalue of a covariance in these units.
+
+        Returns
+        -------
+        components : Gaussian
+            Components with these means and variances.
+        """
+
     @staticmethod
     @abstractmethod
     def stored_shape(n: int, d: int) -> tuple[int, ...]:

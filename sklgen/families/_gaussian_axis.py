@@ -125,9 +125,16 @@ class AxisGaussian(Gaussian):
 
     @classmethod
     def equal(cls, n: int, mean: Array, scale: Array, floor: float) -> Self:
-        variances = np.tile(scale**2, (n, 1))
-        shared = cls.pool(variances) / cls.pool(np.ones_like(variances))
-        return cls(np.tile(mean, (n, 1)), shared, RESOLUTION * scale, floor)
+        return cls.independent(
+            np.tile(mean, (n, 1)), np.tile(scale**2, (n, 1)), RESOLUTION * scale, floor
+        )
+
+    @classmethod
+    def independent(
+        cls, means: Array, variances: Array, scale: Array, floor: float
+    ) -> Self:
+        pooled = cls.pool(variances) / cls.pool(np.ones_like(variances))
+        return cls(means, pooled, scale, floor)
 
     @staticmethod
     def invert(precisions: Array) -> Array:

@@ -24,7 +24,7 @@ from sklgen.families._gaussian_matrix_view import (
 )
 from sklgen.families._missing_kernels import add_residual_draws, complete_errors
 
-# Eigenvalues below this share of the trace are rounding, whatever the floor.
+# Eigenvalues below this share of the largest are rounding, whatever the floor.
 _SINGULAR = 1e-13
 
 
@@ -141,15 +141,27 @@ class MatrixGaussian(Gaussian):
 
     @classmethod
     def equal(cls, n: int, mean: Array, scale: Array, floor: float) -> Self:
-        covariances = np.tile(np.diag(scale**2), (cls.stored_shape(n, 0)[0], 1, 1))
-        return cls(np.tile(mean, (n, 1)), covariances, RESOLUTION * scale, floor)
+        return cls.independent(
+            np.tile(mean, (n, 1)), np.tile(scale**2, (n, 1)), RESOLUTION * scale, floor
+        )
+
+    @classmethod
+    def independent(
+        cls, means: Array, variances: Array, scale: Array, floor: float
+    ) -> Self:
+        n, d = means.shape
+        covariances = np.zeros((n, d, d))
+        covariances[:, np.eye(d, dtype=bool)] = variances
+        n_stored = cls.stored_shape(n, d)[0]
+        pooled = covariances if n_stored == n else covariances.mean(axis=0)[None]
+        return cls(means, pooled, scale, floor)
 
     def _bounded(self, covariances: Array) -> Array:
         """The nearest covariances, in likelihood, that respect the floor."""
         unit = self.scale[:, None] * self.scale
         correlations = covariances / unit
-        trace = np.einsum("kii->k", correlations)[:, None]
-        lowest = np.maximum(self.floor, _SINGULAR * trace)
+        largest = np.abs(correlations).max(axis=(1, 2))[:, None]
+        lowest = np.maximum(self.floor, _SINGULAR * len(unit) * largest)
         try:
             np.linalg.cholesky(correlations - lowest[:, None] * np.eye(len(unit)))
         except np.linalg.LinAlgError:

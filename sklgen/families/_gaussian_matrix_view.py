@@ -20,6 +20,9 @@ from sklgen.families._gaussian import (
 from sklgen.families._kernels import add_products, quadratic_densities
 from sklgen.families._missing_kernels import add_moments, complete_errors
 
+# Beyond this many columns a table of their products outgrows any cache.
+_WIDE = 100
+
 
 class CompleteMatrixView(View):
     """Matrix Gaussians on complete rows.
@@ -50,6 +53,7 @@ class CompleteMatrixView(View):
         reach = (offset**2 + variances / self._scale**2).sum(axis=1)
         sharpness = np.abs(precision).sum(axis=2).max(axis=1)
         cancels = reach * sharpness > CANCELLATION_LIMIT
+        cancels |= len(unit) > _WIDE
         self._alone = np.flatnonzero(cancels)
         self._shared = np.flatnonzero(~cancels)
         self._offset = offset[self._shared]

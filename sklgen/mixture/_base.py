@@ -6,7 +6,6 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -37,6 +36,7 @@ _FORGETTING = 0.7
 class BaseMixture(FittedMixture):
     """A finite mixture that can be fitted. Its hooks are the abstract methods."""
 
+    n_components: int
     tol: float
     max_iter: int
     n_init: int
@@ -56,6 +56,17 @@ class BaseMixture(FittedMixture):
     @abstractmethod
     def _standardized(self, X: Array) -> Array:
         """Rows in which distances are meaningful, without missing cells."""
+
+    @abstractmethod
+    def _labelled(
+        self, rows: Rows, labels: NDArray[np.intp], equal: Mixture[Any]
+    ) -> Mixture[Any]:
+        """The mixture of rows with given labels; `equal` has equal components."""
+
+    @property
+    @abstractmethod
+    def _shape(self) -> dict[str, Any]:
+        """The parameters that decide the shapes of the fitted attributes."""
 
     @abstractmethod
     def _with_given(self, start: Mixture[Any]) -> Mixture[Any]:
@@ -100,7 +111,15 @@ class BaseMixture(FittedMixture):
             observed cell, an infinite cell, or no positive weight.
         """
         warm = self.warm_start and hasattr(self, "weights_")
+        n_columns = getattr(self, "n_features_in_", None)
         X, weight = self._validate_training(X, sample_weight, reset=True)
+        if warm:
+            self._check_continues("warm_start=True")
+            if X.shape[1] != n_columns:
+                raise ValueError(
+                    f"warm_start=True continues a fit of {n_columns} columns, got "
+                    f"{X.shape[1]}. Set warm_start=False."
+                )
         self._fit_validated(X, weight, warm=warm)
         return self
 
@@ -131,8 +150,18 @@ class BaseMixture(FittedMixture):
         if first:
             self._fit_validated(X, weight, warm=False)
         else:
+            self._check_continues("partial_fit")
             self._update(X, weight)
         return self
+
+    def _check_continues(self, what: str) -> None:
+        """Parameters that decide shapes must be those of the fit to continue."""
+        for name, before in self._fitted_shape.items():
+            if self._shape[name] != before:
+                raise ValueError(
+                    f"{what} continues a fit with {name}={before!r}, got "
+                    f"{name}={self._shape[name]!r}. Restore it, or fit a new estimator."
+                )
 
     def _validate_training(
         self, X: Any, sample_weight: Any, *, reset: bool
@@ -145,7 +174,7 @@ class BaseMixture(FittedMixture):
                 f"n_components={self.n_components} needs at least as many rows, got "
                 f"n_samples = {used} with positive weight. Lower n_components."
             )
-        _check_observed(X, weight)
+        _check_observed(X, weight, columns=reset)
         return X, weight
 
     def _fit_validated(self, X: NDArray[Any], weight: Array, *, warm: bool) -> None:
@@ -185,19 +214,23 @@ class BaseMixture(FittedMixture):
 
     def _keep(self, model: Mixture[Any], statistics: MixtureStatistics) -> None:
         self._statistics = statistics
+        self._fitted_shape = self._shape
         self.weights_ = model.weights
         self.lower_bound_ = self.lower_bounds_[-1]
         self._store(model)
 
     def _warn(self, found: Run[Any]) -> None:
         if not found.converged and self.max_iter > 0:
-            warnings.warn(
-                f"{type(self).__name__} did not converge in max_iter={self.max_iter} "
-                f"iterations: the gain left is above tol={self.tol}. Raise max_iter "
-                "or tol.",
-                ConvergenceWarning,
-                stacklevel=5,
+            name, n_iter = type(self).__name__, found.n_iter
+            message = (
+                f"{name} did not converge in max_iter={n_iter} iterations: the gain "
+                f"left is above tol={self.tol}. Raise max_iter or tol."
+                if n_iter >= self.max_iter
+                else f"{name} stopped after {n_iter} iterations, where rounding "
+                "outweighs what a step gains: a component is nearly singular. Raise "
+                "reg_covar, or drop columns that follow from others."
             )
+            warnings.warn(message, ConvergenceWarning, stacklevel=5)
         empty = np.flatnonzero(self.weights_ < EMPTY_SHARE)
         if empty.size:
             warnings.warn(
@@ -229,7 +262,7 @@ class BaseMixture(FittedMixture):
         sample, sample_weight = distinct_rows(X, weight, limit, rng)
         with self._rows(sample, sample_weight, equal.components) as rows:
             starts = (
-                self._with_given(_from_labels(equal, rows, labels)).settle(equal)
+                self._with_given(self._labelled(rows, labels, equal)).settle(equal)
                 for labels in self._labels(sample, sample_weight, rng)
             )
             kept = best(
@@ -273,21 +306,8 @@ class BaseMixture(FittedMixture):
             yield advance
 
 
-def _from_labels(
-    equal: Mixture[Any], rows: Rows, labels: NDArray[np.intp]
-) -> Mixture[Any]:
-    """The M-step of given labels, twice: about a common centre, then about its means.
-
-    The second pass restores the digits that clusters far apart cost the first.
-    """
-    model = equal
-    for _ in range(2):
-        model = model.m_step(rows.sum(partial(model.labelled, labels)))
-    return model
-
-
-def _check_observed(X: NDArray[Any], weight: Array) -> None:
-    """Each row and each column of positive weight must have an observed cell."""
+def _check_observed(X: NDArray[Any], weight: Array, *, columns: bool) -> None:
+    """Each row (and column) of positive weight must have an observed cell."""
     with np.errstate(all="ignore"):
         if not np.isnan(X.sum()):
             return
@@ -295,10 +315,11 @@ def _check_observed(X: NDArray[Any], weight: Array) -> None:
     empty_rows = np.flatnonzero(weight > 0)[missing.all(axis=1)]
     if empty_rows.size:
         raise ValueError(
-            f"X has {empty_rows.size} rows without any observed cell, the first at "
-            f"{empty_rows[:5].tolist()}: they say nothing about the density. Drop them."
+            f"X has rows without any observed cell, {empty_rows.size} in all, the "
+            f"first at {empty_rows[:5].tolist()}: they say nothing about the density. "
+            'Drop them, with X.dropna(how="all") in a DataFrame.'
         )
-    empty_columns = np.flatnonzero(missing.all(axis=0))
+    empty_columns = np.flatnonzero(missing.all(axis=0)) if columns else np.empty(0)
     if empty_columns.size:
         raise ValueError(
             f"X has columns without any observed cell: {empty_columns.tolist()}. "

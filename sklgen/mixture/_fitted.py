@@ -35,7 +35,6 @@ class FittedMixture(
 ):
     """The public methods of a mixture after `fit`. Hook: `_components`."""
 
-    n_components: int
     n_jobs: int | None
     weights_: Array
 
@@ -91,7 +90,7 @@ class FittedMixture(
 
     def _predict_proba(self, X: NDArray[Any]) -> Array:
         return self._each_row(
-            X, (self.n_components,), lambda model, *at: model.posterior(*at)[0].T
+            X, self.weights_.shape, lambda model, *at: model.posterior(*at)[0].T
         )
 
     def _sample_latent(
@@ -131,7 +130,7 @@ class FittedMixture(
         return self._each_row(X, X.shape[1:], mean)
 
     def _n_parameters(self) -> int:
-        return self.n_components - 1 + self._components().n_parameters
+        return len(self.weights_) - 1 + self._components().n_parameters
 
     def icl(self, X: Any, sample_weight: Any = None) -> float:
         """Integrated completed likelihood criterion on X: lower is better.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -30,6 +31,8 @@ _COVARIANCES: dict[str, type[Gaussian]] = {
     "diag": DiagonalGaussian,
     "spherical": SphericalGaussian,
 }
+# Cells and deviations beyond these have squares that over- or underflow.
+_LARGEST, _SMALLEST = 1e100, 1e-99
 # A column whose deviation is below this share of its mean is taken as constant.
 _CONSTANT = 1e-14
 # Covariances keep at least this share of the data's variances, whatever `reg_covar`.
@@ -67,7 +70,8 @@ class GaussianMixture(BaseMixture):
     init_params : {"kmeans", "k-means++", "random_from_data", "random"}, \
             default="kmeans"
         Where starts come from: k-means clusters, cells around k-means++ seeds, cells
-        around random rows, or random labels.
+        around random rows, or cells around points drawn from a standard normal law
+        in standardised columns.
     weights_init : array-like of shape (n_components,), default=None
         Weights to start from.
     means_init : array-like of shape (n_components, n_features), default=None
@@ -99,11 +103,14 @@ class GaussianMixture(BaseMixture):
     precisions_cholesky_ : ndarray
         Factors W of the precisions, W W^T, in the same shape; upper triangular.
     converged_ : bool
-        Whether the gain left fell below `tol`. Reaching `max_iter` is not convergence.
+        Whether the gain left fell below `tol` in `fit`, or in the first call of
+        `partial_fit`. Reaching `max_iter` is not convergence.
     n_iter_ : int
-        Number of E-steps after the first, in the run that was kept.
+        Number of E-steps after the first, in the run that was kept; each later batch
+        of `partial_fit` counts as one more.
     lower_bound_ : float
-        Mean log-likelihood per row at the fitted parameters.
+        Mean log-likelihood per row at the fitted parameters. After `partial_fit` it is
+        a blend over the batches, each at the parameters it met.
     lower_bounds_ : list of float
         Mean log-likelihood per row from the start of the run that was kept. It never
         falls in `fit`; `partial_fit` appends the blend over its batches.
@@ -212,6 +219,7 @@ class GaussianMixture(BaseMixture):
         return max(self.reg_covar, _LOWEST_FLOOR)
 
     def _prepare(self, X: NDArray[Any], weight: Array) -> None:
+        _check_range(X)
         self._mean, self._scale = column_moments(X, weight, n_threads(self.n_jobs))
         self._check_given(X.shape[1])
 
@@ -224,14 +232,47 @@ class GaussianMixture(BaseMixture):
         )
 
     def _components(self) -> Gaussian:
+        family = _COVARIANCES[self._fitted_shape["covariance_type"]]
         means = np.asarray(self.means_)
         covariances = np.asarray(self.covariances_)
-        return self._family(
+        return family(
             means,
-            covariances.reshape(self._family.stored_shape(*means.shape)),
+            covariances.reshape(family.stored_shape(*means.shape)),
             self._scale,
             self._floor,
         )
+
+    def _labelled(
+        self, rows: Rows, labels: NDArray[np.intp], equal: Mixture[Any]
+    ) -> Mixture[Any]:
+        """Means and variances of the observed cells first, then what the family has.
+
+        Independent columns need no guess about missing cells, which would carry the
+        distance between clusters into their covariances. The second pass, about the
+        means of the first, restores the digits that clusters far apart cost it.
+        """
+        columns = DiagonalGaussian.equal(
+            self.n_components, self._mean, self._scale, self._floor
+        )
+        rough = data = Mixture(equal.weights, columns)
+        for _ in range(2):
+            rough = rough.m_step(rows.sum(partial(rough.labelled, labels)))
+        rough = rough.settle(data)
+        components = self._family.independent(
+            rough.components.means,
+            rough.components.variances(),
+            rough.components.scale,
+            self._floor,
+        )
+        start = Mixture(rough.weights, components)
+        return start.m_step(rows.sum(partial(start.labelled, labels)))
+
+    @property
+    def _shape(self) -> dict[str, Any]:
+        return {
+            "n_components": self.n_components,
+            "covariance_type": self.covariance_type,
+        }
 
     def _store(self, model: Mixture[Any]) -> None:
         components = model.components
@@ -308,6 +349,17 @@ def _given(values: Any, name: str, shape: tuple[int, ...]) -> Array | None:
     return np.array(array)
 
 
+def _check_range(X: NDArray[Any]) -> None:
+    """Squares of the cells must be far from overflow."""
+    size = np.maximum(np.fmax.reduce(X, axis=0), -np.fmin.reduce(X, axis=0))
+    huge = np.flatnonzero(size.astype(np.float64) > _LARGEST)
+    if huge.size:
+        raise ValueError(
+            f"X has values beyond {_LARGEST:g} in the columns {huge.tolist()}, whose "
+            "squares overflow. Rescale these columns."
+        )
+
+
 def column_moments(X: NDArray[Any], weight: Array, threads: int) -> tuple[Array, Array]:
     """Weighted mean and deviation of the observed cells of each column.
 
@@ -323,5 +375,5 @@ def column_moments(X: NDArray[Any], weight: Array, threads: int) -> tuple[Array,
             model = model.m_step(rows.sum(model.e_step))
     mean, deviation = model.components.means[0], model.components.variances()[0] ** 0.5
     size = np.abs(mean)
-    constant = deviation <= np.maximum(_CONSTANT * size, 1e-99)
-    return mean, np.where(constant, np.where(size > 0, size, 1.0), deviation)
+    constant = deviation <= np.maximum(_CONSTANT * size, _SMALLEST)
+    return mean, np.where(constant, np.where(size > _SMALLEST, size, 1.0), deviation)

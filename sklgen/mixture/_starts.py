@@ -25,7 +25,7 @@ def distinct_rows(
     repeated is a row with its weight doubled, and the order of rows has no effect.
     Beyond `limit`, rows with the smallest random hashes are chosen.
     """
-    odd = rng.integers(2**63, size=(2, X.shape[1]), dtype=np.uint64) * np.uint64(2) + 1
+    odd = rng.integers(2**63, size=(3, X.shape[1]), dtype=np.uint64) * np.uint64(2) + 1
     chosen = np.flatnonzero(weight)
     if len(chosen) > limit:
         hashes = np.concatenate(
@@ -52,8 +52,8 @@ def _bits(X: NDArray[Any]) -> NDArray[np.uint64]:
 
 def _hash(bits: NDArray[np.uint64], odd: NDArray[np.uint64]) -> NDArray[np.uint64]:
     state = np.zeros(len(bits), dtype=np.uint64)
-    for column, first, second in zip(bits.T, *odd, strict=True):
-        state = (state ^ column ^ (column >> np.uint64(29))) * first
+    for column, start, first, second in zip(bits.T, *odd, strict=True):
+        state = (state ^ start ^ column ^ (column >> np.uint64(29))) * first
         state = (state ^ (state >> np.uint64(32))) * second
         state ^= state >> np.uint64(29)
     return state
@@ -91,7 +91,7 @@ def _random_from_data(Z: Array, weight: Array, K: int, rng: Any) -> Labels:
 
 
 def _random(Z: Array, weight: Array, K: int, rng: np.random.Generator) -> Labels:
-    return rng.integers(K, size=len(Z))
+    return nearest(Z, rng.standard_normal((K, Z.shape[1])))
 
 
 def _legacy(rng: np.random.Generator) -> np.random.RandomState:
