@@ -174,7 +174,8 @@ class BaseMixture(FittedMixture):
                 f"n_components={self.n_components} needs at least as many rows, got "
                 f"n_samples = {used} with positive weight. Lower n_components."
             )
-        _check_observed(X, weight, columns=reset)
+        names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+        _check_observed(X, weight, names if reset else None)
         return X, weight
 
     def _fit_validated(self, X: NDArray[Any], weight: Array, *, warm: bool) -> None:
@@ -306,8 +307,8 @@ class BaseMixture(FittedMixture):
             yield advance
 
 
-def _check_observed(X: NDArray[Any], weight: Array, *, columns: bool) -> None:
-    """Each row (and column) of positive weight must have an observed cell."""
+def _check_observed(X: NDArray[Any], weight: Array, columns: Any | None) -> None:
+    """Each row (and column, if named) of positive weight must have an observed cell."""
     with np.errstate(all="ignore"):
         if not np.isnan(X.sum()):
             return
@@ -319,9 +320,9 @@ def _check_observed(X: NDArray[Any], weight: Array, *, columns: bool) -> None:
             f"first at {empty_rows[:5].tolist()}: they say nothing about the density. "
             'Drop them, with X.dropna(how="all") in a DataFrame.'
         )
-    empty_columns = np.flatnonzero(missing.all(axis=0)) if columns else np.empty(0)
-    if empty_columns.size:
+    empty_columns = missing.all(axis=0)
+    if columns is not None and empty_columns.any():
         raise ValueError(
-            f"X has columns without any observed cell: {empty_columns.tolist()}. "
-            "Drop them."
+            f"X has columns without any observed cell: {columns[empty_columns].tolist()}"
+            ". Drop them."
         )

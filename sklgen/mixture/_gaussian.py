@@ -56,8 +56,8 @@ class GaussianMixture(BaseMixture):
         A matrix for each component, one matrix for all, a variance for each component
         and column, or a variance for each component.
     tol : float, default=1e-6
-        The fit ends when the gain in log-likelihood that is left, in nats per row by
-        Aitken's estimate, is below this.
+        The fit ends when the gain in log-likelihood that is left, in nats per row, is
+        estimated to be below this (Aitken's estimate, twice in a row).
     reg_covar : float, default=1e-6
         Lower bound of the covariances, in units of each column's mean variance within
         the components of the start: in columns standardised by it no eigenvalue falls
@@ -171,7 +171,11 @@ class GaussianMixture(BaseMixture):
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+            None,
+        ],
     }
 
     means_: Array
