@@ -308,7 +308,7 @@ class BaseMixture(FittedMixture):
 
 
 def _check_observed(X: NDArray[Any], weight: Array, columns: Any | None) -> None:
-    """Each row (and column, if named) of positive weight must have an observed cell."""
+    """Rows of positive weight, and columns if named, must have an observed cell."""
     with np.errstate(all="ignore"):
         if not np.isnan(X.sum()):
             return
@@ -322,7 +322,7 @@ def _check_observed(X: NDArray[Any], weight: Array, columns: Any | None) -> None
         )
     empty_columns = missing.all(axis=0)
     if columns is not None and empty_columns.any():
+        named = columns[empty_columns].tolist()
         raise ValueError(
-            f"X has columns without any observed cell: {columns[empty_columns].tolist()}"
-            ". Drop them."
+            f"X has columns without any observed cell: {named}. Drop them."
         )
