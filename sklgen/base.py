@@ -29,14 +29,17 @@ __all__ = [
     "GenerativeMixin",
     "InformationCriterionMixin",
     "LatentMixin",
+    "check_weights",
 ]
 
 
 class GenerativeMixin(ABC):
     """A model that can `sample`. Hook: `_sample(n_samples, rng)`.
 
-    `fit` calls `_validate(X, reset=True)`, which remembers the container, the column
-    names and the dtypes that `sample` gives back.
+    The hook returns an array of shape (n_samples, n_features), its rows in random
+    order. `fit` calls `_validate(X, reset=True)`, which gives X as a float32 or
+    float64 array and remembers the container, the column names and the dtypes that
+    `sample` gives back. `min_rows`, 1 by default, is the smallest number of rows.
     """
 
     _schema: Schema
@@ -83,7 +86,11 @@ class GenerativeMixin(ABC):
 
 
 class DensityMixin(ABC):
-    """A model with a log-density per row. Hook: `_score_samples(X)`."""
+    """A model with a log-density per row. Hook: `_score_samples(X)`.
+
+    The hook gets validated rows and returns the natural logarithm of the density of
+    each, an array of shape (n_samples,).
+    """
 
     @abstractmethod
     def _score_samples(self, X: np.ndarray) -> np.ndarray: ...
@@ -132,7 +139,9 @@ class DensityMixin(ABC):
 class LatentMixin(ABC):
     """A model with a latent label per row (component, state, topic).
 
-    Hooks: `_predict(X)`, `_predict_proba(X)` and `_sample_latent(n_samples, rng)`.
+    Hooks: `_predict(X)`, `_predict_proba(X)` and `_sample_latent(n_samples, rng)`,
+    which returns rows in random order and their labels. With this mixin to the left
+    of `GenerativeMixin`, `_sample` needs no writing.
     """
 
     @abstractmethod
@@ -230,7 +239,8 @@ class ConditionalMixin(ABC):
     """A model that completes rows. Hooks: `_sample_conditional(X, rng)`, `_impute(X)`.
 
     Missing cells are NaN (None, NA and null in DataFrames). The hooks return rows of
-    the same shape; cells that were observed are copied from the input.
+    the same shape; cells that were observed are copied from the input. The model says
+    that it takes NaN by `input_tags.allow_nan` in its `__sklearn_tags__`.
     """
 
     @abstractmethod
@@ -243,6 +253,9 @@ class ConditionalMixin(ABC):
 
     def sample_conditional(self, X: Any, *, random_state: Any = None) -> Any:
         """Draw the missing cells of each row from their law given the observed ones.
+
+        Drawn cells are rounded where the column was integer or boolean in `fit`, or
+        is one in X; a boolean is true from 0.5.
 
         Parameters
         ----------
@@ -265,6 +278,9 @@ class ConditionalMixin(ABC):
     def impute(self, X: Any) -> Any:
         """Replace the missing cells of each row by their conditional mean.
 
+        The mean is rounded where the column was integer or boolean in `fit`, or is
+        one in X; a boolean is true from 0.5.
+
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
@@ -282,7 +298,10 @@ class ConditionalMixin(ABC):
 
 
 class InformationCriterionMixin(ABC):
-    """`aic` and `bic` for a model with a density. Hook: `_n_parameters()`."""
+    """`aic` and `bic` for a model with a density. Hook: `_n_parameters()`.
+
+    The hook returns the number of free parameters of the fitted model.
+    """
 
     @abstractmethod
     def _n_parameters(self) -> int: ...
@@ -332,7 +351,25 @@ class InformationCriterionMixin(ABC):
 
 
 def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
-    """Weights as float64, one a row: non-negative and not all zero."""
+    """Validate the `sample_weight` of `fit`.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), float or None
+        Weights. None weighs all rows alike, by 1.
+    X : ndarray of shape (n_samples, n_features)
+        Validated rows.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,)
+        One weight a row, in float64: non-negative and not all zero.
+
+    Raises
+    ------
+    ValueError
+        If weights are negative, all zero, not finite, or not one a row.
+    """
     weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
