@@ -327,7 +327,9 @@ def load_penguins(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
 
     A mixed table with missing cells. As arrays, `data` holds the four measurements; as
     a frame, it has the island and the sex too. ``data.select_dtypes("number")`` takes
-    the measurements out of the frame.
+    the measurements out of the frame. Two penguins miss all four, and models refuse
+    rows without any observed cell in `fit`: ``dropna(how="all")`` after that takes
+    them out.
 
     - ``species``: Adelie, Chinstrap or Gentoo, which is the target
     - ``island``: Biscoe, Dream or Torgersen
