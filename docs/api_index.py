@@ -6,11 +6,19 @@ The documentation's pages and the tests of docstrings and exports are built from
 import importlib
 import inspect
 import pkgutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import sklgen
+from sklgen.utils.estimator_checks import REGISTRY
+
+CHECKS_INTRODUCTION = """\
+What `sklgen.utils.estimator_checks.check_generator` demands of a model. A check runs on
+models that have the methods in brackets. Some skip models that lack something else: a
+`fit` with weights, say.
+"""
 
 
 def public_modules() -> Iterator[ModuleType]:
@@ -70,6 +78,28 @@ def write_index(path: Path) -> None:
             lines += [f"   ~{name}" for name in names] + [""]
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def write_checks(path: Path) -> None:
+    """Write the page that says what each check of the contract demands."""
+    lines = ["# Checks of the contract", "", CHECKS_INTRODUCTION]
+    groups: dict[str, list[str]] = {}
+    for check, needs in REGISTRY:
+        methods = ", ".join(f"`{name}`" for name in needs)
+        text = inspect.getdoc(check)
+        entry = f"`{check.__name__}` (for {methods})\n\n{text}"
+        groups.setdefault(check.__module__, []).append(_definition(entry))
+    for module, entries in groups.items():
+        title = _first_paragraph(importlib.import_module(module)).rstrip(".")
+        lines += ["", f"## {title}", "", *entries]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _definition(entry: str) -> str:
+    """A term and paragraphs as an entry of a definition list in Markdown."""
+    term, _, text = entry.partition("\n\n")
+    return f"{term}\n: " + textwrap.indent(text, "  ").lstrip() + "\n"
 
 
 def _first_paragraph(module: ModuleType) -> str:

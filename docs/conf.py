@@ -7,7 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from api_index import own_members, public_objects, write_index
+from api_index import own_members, public_objects, write_checks, write_index
 
 import sklgen
 
@@ -32,6 +32,7 @@ myst_heading_anchors = 3
 
 # One list for everything: the index is written before autosummary reads it.
 write_index(HERE / "api" / "index.rst")
+write_checks(HERE / "api" / "checks.md")
 autosummary_context = {
     "own_members": {
         name: list(own_members(member))
