@@ -26,15 +26,15 @@ def distinct_rows(
     Beyond `limit`, rows with the smallest random hashes are chosen.
     """
     odd = rng.integers(2**63, size=(3, X.shape[1]), dtype=np.uint64) * np.uint64(2) + 1
-    chosen = np.flatnonzero(weight)
-    if len(chosen) > limit:
-        hashes = np.concatenate(
-            [
-                _hash(_bits(X[chosen[start : start + _CHUNK]]), odd)
-                for start in range(0, len(chosen), _CHUNK)
-            ]
-        )
-        chosen = chosen[hashes <= _threshold(hashes, limit)]
+    positive = weight > 0
+    if positive.sum() > limit:
+        hashes = np.empty(len(X), dtype=np.uint64)
+        for start in range(0, len(X), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            hashes[part] = _hash(_bits(X[part]), odd)
+        candidates = hashes if positive.all() else hashes[positive]
+        positive &= hashes <= _threshold(candidates, limit)
+    chosen = np.flatnonzero(positive)
     bits = _bits(X[chosen])
     order = np.lexsort(bits.T)
     changes = np.any(bits[order[1:]] != bits[order[:-1]], axis=1)
