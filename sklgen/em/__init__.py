@@ -1,6 +1,6 @@
 """The fitting loop of every latent-variable model, and where its sums run."""
 
-from sklgen.em._loop import Run, best, run
+from sklgen.em._loop import Run, best, first_best, run
 from sklgen.em._rows import Block, Rows, Scratch
 from sklgen.em._threads import n_threads, single_threaded_libraries
 
@@ -10,6 +10,7 @@ __all__ = [
     "Run",
     "Scratch",
     "best",
+    "first_best",
     "n_threads",
     "run",
     "single_threaded_libraries",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -242,7 +242,7 @@ def best(
 ) -> list[M]:
     """The best of several starts after a few plain steps, best first.
 
-    Starts whose bounds agree to rounding count as equal, and the earlier one wins.
+    Of starts that are equally good, the earlier one wins.
 
     Parameters
     ----------
@@ -270,6 +270,27 @@ def best(
             model = model.m_step(expectation(model))
         statistics = expectation(model)
         runs.append((statistics.bound / statistics.weight, model))
-    unit = 1e-9 * max(1.0, *(abs(bound) for bound, _ in runs))
-    runs.sort(key=lambda pair: -np.round(pair[0] / unit))
-    return [model for _, model in runs[:keep]]
+    kept: list[M] = []
+    while runs and len(kept) < keep:
+        at = first_best([bound for bound, _ in runs])
+        kept.append(runs.pop(at)[1])
+    return kept
+
+
+def first_best(bounds: Sequence[float]) -> int:
+    """The first of several bounds that is the best of them, or as good.
+
+    Parameters
+    ----------
+    bounds : sequence of float
+        Mean bounds, at least one.
+
+    Returns
+    -------
+    index : int
+        Where the first bound lies that misses the highest by less than a millionth of
+        its size, or of one nat: what rounding or another dtype may change.
+    """
+    highest = max(bounds)
+    enough = highest - 1e-6 * max(1.0, abs(highest))
+    return next(index for index, bound in enumerate(bounds) if bound >= enough)

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgen._random import as_generator
 from sklgen.base import check_weights
-from sklgen.em import Rows, Run, best, run
+from sklgen.em import Rows, Run, best, first_best, run
 from sklgen.families import Components
 from sklgen.families._base import EMPTY_SHARE, Array
 from sklgen.mixture._fitted import FittedMixture
@@ -193,7 +193,7 @@ class BaseMixture(FittedMixture):
                     self._run(start, rows, tol=self.tol, monitor=monitor)
                     for start in starts
                 ]
-        found = max(runs, key=lambda r: r.bounds[-1])
+        found = runs[first_best([ended.bounds[-1] for ended in runs])]
         self.converged_ = found.converged
         self.n_iter_ = found.n_iter
         self.lower_bounds_ = list(found.bounds)
@@ -275,7 +275,7 @@ class BaseMixture(FittedMixture):
             if len(sample) == limit:
                 tol = max(self.tol, _SAMPLE_TOL)
                 runs = [self._run(start, rows, tol=tol) for start in kept]
-                kept = [max(runs, key=lambda r: r.bounds[-1]).model]
+                kept = [runs[first_best([ended.bounds[-1] for ended in runs])].model]
         return kept
 
     def _labels(

@@ -35,8 +35,9 @@ def distinct_rows(
         candidates = hashes if positive.all() else hashes[positive]
         positive &= hashes <= _threshold(candidates, limit)
     chosen = np.flatnonzero(positive)
+    # Sorted as numbers, so that a change of unit or origin keeps the order.
+    order = np.lexsort(X[chosen].T)
     bits = _bits(X[chosen])
-    order = np.lexsort(bits.T)
     changes = np.any(bits[order[1:]] != bits[order[:-1]], axis=1)
     starts = np.flatnonzero(np.concatenate([[True], changes]))
     rows = X[chosen[order[starts]]].astype(np.float64)

