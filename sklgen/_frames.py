@@ -19,10 +19,16 @@ def check_numeric(X: Any, model_name: str) -> None:
     """Raise a ValueError that names the columns of a DataFrame a model can't take.
 
     Numeric and boolean columns pass, and so do columns with nothing but missing
-    cells. Arrays and lists pass untouched: scikit-learn validates them.
+    cells. Arrays of dates are refused; other arrays and lists pass untouched, as
+    scikit-learn validates them.
     """
     frame = _as_frame(X)
     if frame is None:
+        if getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M"):
+            raise ValueError(
+                f"{model_name} takes numbers, got an array of {X.dtype}. Turn dates "
+                "into numbers, such as days since one of them."
+            )
         return
     wrong = [
         f"{column.name!r} ({getattr(column.to_native(), 'dtype', column.dtype)})"

@@ -325,3 +325,9 @@ def test_importing_loads_no_dataframe_library():
     code = "import sys, sklgen._frames; print({'pandas', 'polars'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "set()"
+
+
+@pytest.mark.parametrize("kind", ["M8[D]", "m8[s]"])
+def test_arrays_of_dates_are_refused(kind):
+    with pytest.raises(ValueError, match="takes numbers, got an array of"):
+        check_numeric(np.zeros((3, 2), dtype=kind), "Model")
