@@ -13,7 +13,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_scalar
+from sklearn.utils import check_scalar, get_tags
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -33,21 +33,15 @@ __all__ = [
 ]
 
 
-class GenerativeMixin(ABC):
-    """A model that can `sample`. Hook: `_sample(n_samples, rng)`.
-
-    The hook returns an array of shape (n_samples, n_features), its rows in random
-    order. `fit` calls `_validate(X, reset=True)`, which gives X as a float32 or
-    float64 array and remembers the container, the column names and the dtypes that
-    `sample` gives back. `min_rows`, 1 by default, is the smallest number of rows.
-    """
+class _RowsMixin(ABC):
+    """Rows in: validated floats, and a memory of the container they came in."""
 
     _schema: Schema
 
     def _validate(self, X: Any, *, reset: bool = False, min_rows: int = 1) -> Any:
         """Rows as a float32 or float64 array; `reset` also learns the container."""
         check_numeric(X, type(self).__name__)
-        allow_nan = self.__sklearn_tags__().input_tags.allow_nan  # type: ignore[attr-defined]
+        allow_nan = get_tags(self).input_tags.allow_nan
         values = validate_data(
             self,
             X,
@@ -59,6 +53,16 @@ class GenerativeMixin(ABC):
         if reset:
             self._schema = Schema.of(X, values.dtype)
         return values
+
+
+class GenerativeMixin(_RowsMixin):
+    """A model that can `sample`. Hook: `_sample(n_samples, rng)`.
+
+    The hook returns an array of shape (n_samples, n_features), its rows in random
+    order. `fit` calls `_validate(X, reset=True)`, which gives X as a float32 or
+    float64 array and remembers the container, the column names and the dtypes that
+    `sample` gives back. `min_rows`, 1 by default, is the smallest number of rows.
+    """
 
     @abstractmethod
     def _sample(self, n_samples: int, rng: np.random.Generator) -> np.ndarray: ...
@@ -85,7 +89,7 @@ class GenerativeMixin(ABC):
         return self._schema.restore(rows)
 
 
-class DensityMixin(ABC):
+class DensityMixin(_RowsMixin):
     """A model with a log-density per row. Hook: `_score_samples(X)`.
 
     The hook gets validated rows and returns the natural logarithm of the density of
@@ -110,7 +114,7 @@ class DensityMixin(ABC):
             Natural logarithm of the density of each row.
         """
         check_is_fitted(self)
-        X = self._validate(X)  # type: ignore[attr-defined]
+        X = self._validate(X)
         return self._score_samples(X).astype(X.dtype, copy=False)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -131,12 +135,12 @@ class DensityMixin(ABC):
             Mean log-density per row, in nats.
         """
         check_is_fitted(self)
-        X = self._validate(X)  # type: ignore[attr-defined]
+        X = self._validate(X)
         weight = check_weights(sample_weight, X)
         return float(np.average(self._score_samples(X), weights=weight))
 
 
-class LatentMixin(ABC):
+class LatentMixin(_RowsMixin):
     """A model with a latent label per row (component, state, topic).
 
     Hooks: `_predict(X)`, `_predict_proba(X)` and `_sample_latent(n_samples, rng)`,
@@ -172,7 +176,7 @@ class LatentMixin(ABC):
             Labels, from 0.
         """
         check_is_fitted(self)
-        return self._predict(self._validate(X))  # type: ignore[attr-defined]
+        return self._predict(self._validate(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Posterior probability of each latent label.
@@ -188,7 +192,7 @@ class LatentMixin(ABC):
             Rows sum to one.
         """
         check_is_fitted(self)
-        X = self._validate(X)  # type: ignore[attr-defined]
+        X = self._validate(X)
         return self._predict_proba(X).astype(X.dtype, copy=False)
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -232,10 +236,10 @@ class LatentMixin(ABC):
         check_is_fitted(self)
         n_samples = _check_n_samples(n_samples)
         rows, labels = self._sample_latent(n_samples, as_generator(random_state))
-        return self._schema.restore(rows), labels  # type: ignore[attr-defined]
+        return self._schema.restore(rows), labels
 
 
-class ConditionalMixin(ABC):
+class ConditionalMixin(_RowsMixin):
     """A model that completes rows. Hooks: `_sample_conditional(X, rng)`, `_impute(X)`.
 
     Missing cells are NaN (None, NA and null in DataFrames). The hooks return rows of
@@ -271,9 +275,9 @@ class ConditionalMixin(ABC):
             X with every missing cell drawn.
         """
         check_is_fitted(self)
-        rows = self._validate(X)  # type: ignore[attr-defined]
+        rows = self._validate(X)
         drawn = self._sample_conditional(rows, as_generator(random_state))
-        return self._schema.complete(X, rows, drawn)  # type: ignore[attr-defined]
+        return self._schema.complete(X, rows, drawn)
 
     def impute(self, X: Any) -> Any:
         """Replace the missing cells of each row by their conditional mean.
@@ -293,11 +297,11 @@ class ConditionalMixin(ABC):
             cells of its row.
         """
         check_is_fitted(self)
-        rows = self._validate(X)  # type: ignore[attr-defined]
-        return self._schema.complete(X, rows, self._impute(rows))  # type: ignore[attr-defined]
+        rows = self._validate(X)
+        return self._schema.complete(X, rows, self._impute(rows))
 
 
-class InformationCriterionMixin(ABC):
+class InformationCriterionMixin(_RowsMixin):
     """`aic` and `bic` for a model with a density. Hook: `_n_parameters()`.
 
     The hook returns the number of free parameters of the fitted model.
@@ -345,7 +349,7 @@ class InformationCriterionMixin(ABC):
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
         check_is_fitted(self)
-        X = self._validate(X)  # type: ignore[attr-defined]
+        X = self._validate(X)
         weight = check_weights(sample_weight, X)
         return float(weight @ self._score_samples(X)), float(weight.sum())  # type: ignore[attr-defined]
 
