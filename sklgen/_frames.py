@@ -10,38 +10,81 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
+
+# What to do with a column that is not numeric.
+_DATES = "turn it into a number, such as days since a date"
+_WORDS = (
+    "encode it (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), convert it to "
+    "numbers if that is what it holds, or drop it"
+)
+_OBJECTS = "df.convert_dtypes() or pd.to_numeric gives numbers a dtype; else drop it"
+_SPARSE = "make it dense by .sparse.to_dense()"
 
 
 def check_numeric(X: Any, model_name: str) -> None:
     """Raise a ValueError that names the columns of a DataFrame a model can't take.
 
-    Numeric and boolean columns pass, and so do columns with nothing but missing
-    cells. Arrays of dates are refused; other arrays and lists pass untouched, as
-    scikit-learn validates them.
+    Numeric and boolean columns pass, and so do columns of pandas objects that are all
+    numbers or None, and columns with nothing but missing cells. Arrays of dates and of
+    strings are refused; other arrays and lists pass: scikit-learn validates them.
     """
-    frame = _as_frame(X)
+    try:
+        frame = _as_frame(X)
+        columns = [] if frame is None else list(frame.iter_columns())
+    except _narwhals().exceptions.DuplicateError as error:
+        raise ValueError(
+            f"{model_name} takes columns with names of their own: rename them. "
+            + " ".join(str(error).split())
+        ) from error
     if frame is None:
-        if getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M"):
-            raise ValueError(
-                f"{model_name} takes numbers, got an array of {X.dtype}. Turn dates "
-                "into numbers, such as days since one of them."
-            )
+        _check_array(X, model_name)
         return
-    wrong = [
-        f"{column.name!r} ({getattr(column.to_native(), 'dtype', column.dtype)})"
-        for column in frame.iter_columns()
-        if not _is_numeric(column.dtype) and not column.is_null().all()
-    ]
+    if not columns:
+        raise ValueError(f"{model_name} takes at least one column: X has no columns.")
+    wrong: dict[str, list[str]] = {}
+    for column in columns:
+        if not (_holds_numbers(column) or column.is_null().all()):
+            dtype = getattr(column.to_native(), "dtype", column.dtype)
+            wrong.setdefault(_advice(column), []).append(f"{column.name!r} ({dtype})")
     if wrong:
+        found = [f"{', '.join(names)}: {advice}" for advice, names in wrong.items()]
         raise ValueError(
             f"{model_name} takes numeric and boolean columns only, got "
-            f"{', '.join(wrong)}. Encode such a column (sklearn.preprocessing."
-            "OneHotEncoder or OrdinalEncoder), convert it to numbers if that is what "
-            "it holds, drop it, or use a model for mixed tables."
+            f"{'; '.join(found)}."
         )
+
+
+def _check_array(X: Any, model_name: str) -> None:
+    """Refuse arrays of dates and strings, which numpy would turn into floats."""
+    advice = {**dict.fromkeys("mM", _DATES), **dict.fromkeys("UST", _WORDS)}
+    dtype = getattr(X, "dtype", None)
+    kind = getattr(dtype, "kind", "")
+    if kind in advice:
+        raise ValueError(
+            f"{model_name} takes numbers, got an array of {dtype}: {advice[kind]}."
+        )
+
+
+def _advice(column: Any) -> str:
+    """What to do with a column that is not numeric."""
+    if column.dtype.is_temporal():
+        return _DATES
+    if str(getattr(column.to_native(), "dtype", "")).startswith("Sparse"):
+        return _SPARSE
+    return _OBJECTS if column.dtype == _narwhals().Object() else _WORDS
+
+
+def _holds_numbers(column: Any) -> bool:
+    if column.dtype != _narwhals().Object():
+        return _is_numeric(column.dtype)
+    return column.implementation.is_pandas_like() and all(
+        cell is None or isinstance(cell, (Real, Decimal, np.bool_))
+        for cell in column.to_native()
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +157,7 @@ class Schema:
     ) -> Any:
         if not missing.any():
             return column
-        if _is_numeric(column.dtype):
+        if _is_numeric(column.dtype) or not missing.all():
             fill = _new_series(filled[missing], like=column)
             return column.scatter(np.flatnonzero(missing).tolist(), fill)
         # A column of nothing but None has no dtype of its own.
@@ -148,7 +191,9 @@ def _as_frame(X: Any) -> Any:
     if X is None or isinstance(X, (np.ndarray, list, tuple)):
         return None
     nw = _narwhals()
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise ValueError(f"X is a lazy {type(X).__name__}: call .collect() first.")
     return frame if isinstance(frame, nw.DataFrame) else None
 
 

@@ -275,27 +275,76 @@ def test_complete_object_arrays_and_lists():
     assert cells == [[BIG, None], [1.5, 2]]
 
 
+def objects(*cells):
+    return pd.Series(cells, dtype=object)
+
+
+# What a model of numbers can't take, and what to do with it.
 STRANGE = {
-    "pandas-str": pd.DataFrame({"a": [1], "colour": ["red"]}),
-    "pandas-object": pd.DataFrame({"a": [1], "colour": pd.Series([{}], dtype=object)}),
-    "pandas-category": pd.DataFrame({"a": [1], "colour": pd.Categorical([1])}),
-    "pandas-datetime": pd.DataFrame({"a": [1], "colour": pd.to_datetime(["2020"])}),
-    "polars-String": pl.DataFrame({"a": [1], "colour": ["red"]}),
-    "polars-Date": pl.DataFrame({"a": [1], "colour": [date(2020, 1, 1)]}),
-    "pyarrow-string": pa.table({"a": [1], "colour": ["red"]}),
+    "pandas-str": (pd.Series(["red"]), "OneHotEncoder"),
+    "pandas-object": (objects({}), r"convert_dtypes\(\) or pd\.to_numeric"),
+    "pandas-object-NA": (objects(1, pd.NA), "convert_dtypes"),
+    "pandas-object-text": (objects(1, "2"), "convert_dtypes"),
+    "pandas-category": (pd.Categorical([1]), "OrdinalEncoder"),
+    "pandas-datetime": (pd.to_datetime(["2020"]), "days since a date"),
+    "pandas-timedelta": (pd.to_timedelta([1], unit="s"), "days since a date"),
+    "pandas-sparse": (pd.arrays.SparseArray([1.0]), r"\.sparse\.to_dense\(\)"),
+    "polars-String": (pl.Series(["red"]), "OneHotEncoder"),
+    "polars-Date": (pl.Series([date(2020, 1, 1)]), "days since a date"),
+    "pyarrow-string": (pa.array(["red"]), "OneHotEncoder"),
 }
 
 
 @by_id(STRANGE)
-def test_columns_that_are_not_numeric_are_named(case):
-    with pytest.raises(ValueError, match=r"^MyModel takes .* got 'colour' \(") as error:
-        check_numeric(case, "MyModel")
+def test_columns_that_are_not_numeric_are_named_with_what_to_do(case):
+    cells, advice = case
+    make = {pl.Series: pl.DataFrame, pa.StringArray: pa.table}.get(
+        type(cells), pd.DataFrame
+    )
+    frame = make({"a": [1] * len(cells), "colour": cells})
+    message = rf"^MyModel takes .* got 'colour' \([^)]*\)?\): .*{advice}"
+    with pytest.raises(ValueError, match=message) as error:
+        check_numeric(frame, "MyModel")
     assert "'a'" not in str(error.value)
-    assert "OneHotEncoder" in str(error.value)
+
+
+def test_columns_of_one_kind_share_their_advice():
+    frame = pd.DataFrame({"a": ["x"], "b": pd.to_datetime(["2020"]), "c": ["y"]})
+    with pytest.raises(ValueError, match=r"got 'a' .*, 'c' .*; 'b' ") as error:
+        check_numeric(frame, "MyModel")
+    assert str(error.value).count("OneHotEncoder") == 1
+
+
+def test_objects_that_are_numbers_pass_and_keep_their_cells():
+    frame = pd.DataFrame({"a": objects(BIG, None, np.bool_(1), Decimal("1.5"), 0)})
+    check_numeric(frame, "MyModel")
+    rows = column(float(BIG), np.nan, 1, 1.5, 0)
+    schema = Schema.of(frame, np.float64)
+    assert schema.restore(rows)["a"].dtype == np.float64
+    done = schema.complete(frame, rows, column(0, 2.5, 0, 0, 0))
+    assert same_kind(done, frame)
+    assert done["a"].to_list() == [BIG, 2.5, np.bool_(1), Decimal("1.5"), 0]
 
 
 @pytest.mark.parametrize(
-    "X", [None, "text", [["x"]], np.array([["x"]]), pd.Series([1]), 3.0]
+    ("frame", "message"),
+    [
+        (pl.LazyFrame({"a": [1.0]}), r"lazy LazyFrame: call \.collect\(\)"),
+        (pd.DataFrame(index=range(3)), "X has no columns"),
+        (pl.DataFrame(), "X has no columns"),
+        (
+            pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]),
+            "MyModel .* rename them.* 'a' 2 times",
+        ),
+    ],
+)
+def test_frames_that_are_no_table_of_rows_are_refused(frame, message):
+    with pytest.raises(ValueError, match=message):
+        check_numeric(frame, "MyModel")
+
+
+@pytest.mark.parametrize(
+    "X", [None, "text", [["x"]], np.array([["x"]], object), pd.Series([1]), 3.0]
 )
 def test_what_is_no_frame_is_left_to_scikit_learn(X):
     check_numeric(X, "MyModel")
@@ -327,7 +376,7 @@ def test_importing_loads_no_dataframe_library():
     assert done.stdout.decode().strip() == "set()"
 
 
-@pytest.mark.parametrize("kind", ["M8[D]", "m8[s]"])
-def test_arrays_of_dates_are_refused(kind):
+@pytest.mark.parametrize("kind", ["M8[D]", "m8[s]", "U3", "S3"])
+def test_arrays_of_dates_and_strings_are_refused(kind):
     with pytest.raises(ValueError, match="takes numbers, got an array of"):
         check_numeric(np.zeros((3, 2), dtype=kind), "Model")
