@@ -10,7 +10,8 @@ from numbers import Integral
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, _fit_context
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import Interval
 
 from sklgen.base import (
@@ -287,4 +288,54 @@ class AnswersBeforeFit(TwoGaussians):
         return super().score(X, sample_weight=sample_weight)
 
 
-WRONG = TwoGaussians.__subclasses__()
+class OneGaussian(DensityMixin, GenerativeMixin, BaseEstimator):
+    """One diagonal Gaussian, as correct, whose `fit` takes no weights."""
+
+    def __init__(self, spread=1.0):
+        self.spread = spread
+
+    def fit(self, X, y=None):
+        X = self._validate(X, reset=True, min_rows=2).astype(np.float64)
+        self.mean_, self.scale_ = X.mean(axis=0), self.spread * X.std(axis=0)
+        return self
+
+    def _sample(self, n_samples, rng):
+        return rng.normal(self.mean_, self.scale_, (n_samples, len(self.mean_)))
+
+    def _score_samples(self, X):
+        return norm(self.mean_, self.scale_).logpdf(X).sum(axis=1)
+
+
+class OverwritesParameter(OneGaussian):
+    BREAKS = {
+        "check_inputs_unchanged": "fit changed a constructor parameter",
+        "check_copies": "sample after a refitted clone",
+    }
+
+    def fit(self, X, y=None):
+        super().fit(X)
+        self.spread = self.scale_
+        return self
+
+
+class ReordersItsInput(OneGaussian):
+    BREAKS = {"check_inputs_unchanged": "X before and after"}
+
+    def fit(self, X, y=None):
+        if isinstance(X, np.ndarray):
+            X.sort(axis=0)
+        return super().fit(X)
+
+
+class ReturnsAnotherObject(OneGaussian):
+    BREAKS = {
+        "check_inputs_unchanged": "fit must return self",
+        "check_grid_search": "not fitted yet",
+        "check_pipeline_routing": "not fitted yet",
+    }
+
+    def fit(self, X, y=None):
+        return super(ReturnsAnotherObject, clone(self)).fit(X)
+
+
+WRONG = [*TwoGaussians.__subclasses__(), *OneGaussian.__subclasses__()]

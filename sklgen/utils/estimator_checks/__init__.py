@@ -6,11 +6,13 @@ check a test of its own. A check applies where the estimator has the methods it 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from unittest import SkipTest
+
+from sklearn.exceptions import SkipTestWarning
 
 from sklgen.utils._instances import INSTANCES
 from sklgen.utils.estimator_checks._conditioning import (  # noqa: F401
@@ -46,6 +48,7 @@ from sklgen.utils.estimator_checks._interface import (  # noqa: F401
     check_categorical_column,
     check_column_order,
     check_grid_search,
+    check_mixin_order,
     check_n_features,
     check_not_fitted,
     check_pipeline_routing,
@@ -129,15 +132,29 @@ def check_generator(
     Raises
     ------
     AssertionError
-        If a check fails; the message names what failed and by how much.
+        If a check fails; the message names what failed, by how much, and the check.
+
+    Warns
+    -----
+    SkipTestWarning
+        If a check can't be run, such as one of weights where `fit` takes none.
     """
     expected = _checked_reasons(expected_failed_checks)
     for check in yield_contract_checks(estimator):
-        if check.func.__name__ in expected:
+        check_name = check.func.__name__
+        if check_name in expected:
             continue
-        # A check skips what only `fit` can tell, such as a bound that is not there.
-        with suppress(SkipTest):
+        try:
             check(estimator)
+        except SkipTest as reason:
+            message = f"{check_name} was skipped: {reason}"
+            warnings.warn(message, SkipTestWarning, stacklevel=2)
+        except AssertionError as error:
+            error.args = (f"{error} ({check_name})",)
+            raise
+        except Exception as error:
+            error.add_note(f"raised in {check_name}")
+            raise
 
 
 def parametrize_with_contract(
@@ -194,21 +211,23 @@ def parametrize_with_contract(
 
 
 def _named(estimators: Iterable[Any]) -> dict[str, Any]:
-    """Estimators by name; what is not an estimator but can be called makes one."""
-    if not isinstance(estimators, Mapping):
-        members = list(estimators)
-        names = [f"{type(member).__name__}{i}" for i, member in enumerate(members)]
-        estimators = dict(zip(names, members, strict=True))
-    return {
-        name: member if hasattr(member, "get_params") else member()
-        for name, member in estimators.items()
-    }
+    """Estimators by name, by class and position where they have none."""
+    if isinstance(estimators, Mapping):
+        return {name: _made(member) for name, member in estimators.items()}
+    members = [_made(member) for member in estimators]
+    return {f"{type(member).__name__}{i}": member for i, member in enumerate(members)}
+
+
+def _made(member: Any) -> Any:
+    """An estimator as it is; what can be called and is none makes one."""
+    made = hasattr(member, "get_params") or not callable(member)
+    return member if made else member()
 
 
 def _checked_reasons(expected: Mapping[str, str] | None) -> Mapping[str, str]:
     known = {check.__name__ for check, _ in REGISTRY}
     for name, reason in (expected or {}).items():
-        if name not in known or not reason:
+        if name not in known or not str(reason or "").strip():
             raise ValueError(
                 "expected_failed_checks maps names of checks to reasons, got "
                 f"{name!r}: {reason!r}. The names are {sorted(known)}."

@@ -9,19 +9,19 @@ from unittest import SkipTest
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
 
 from sklgen.utils.estimator_checks._tools import (
     assert_raises,
     contract_check,
     fitted,
     frame_makers,
-    takes_weights,
     training_rows,
 )
 
@@ -38,6 +38,22 @@ def _calls(model: Any, X: Any) -> dict[str, Callable[[], Any]]:
         for method in _ON_ROWS
         if hasattr(model, method)
     }
+
+
+@contract_check("fit")
+def check_mixin_order(name: str, estimator: Any) -> None:
+    """Check that mixins are to the left of `BaseEstimator`."""
+    mro = type(estimator).__mro__
+    right = mro[mro.index(BaseEstimator) :] if BaseEstimator in mro else ()
+    late = [
+        base.__name__
+        for base in right
+        if base.__name__.endswith("Mixin") and base not in BaseEstimator.__mro__
+    ]
+    assert not late, (
+        f"{name}: put {', '.join(late)} to the left of BaseEstimator among the bases "
+        "of the class"
+    )
 
 
 @contract_check("sample")
@@ -102,14 +118,17 @@ def check_grid_search(name: str, estimator: Any) -> None:
 @contract_check("score")
 def check_pipeline_routing(name: str, estimator: Any) -> None:
     """Check that a pipeline with metadata routing passes weights on."""
-    takes_weights(estimator)
     X = training_rows()
     weight = np.random.default_rng(0).integers(1, 4, size=len(X))
     with config_context(enable_metadata_routing=True):
-        scaler = StandardScaler().set_fit_request(sample_weight=True)
-        model = clone(estimator).set_fit_request(sample_weight=True)
+        scaler, model = StandardScaler(), clone(estimator)
         model.set_score_request(sample_weight=True)
-        pipeline = make_pipeline(scaler, model).fit(X, sample_weight=weight)
+        if has_fit_parameter(model, "sample_weight"):
+            scaler.set_fit_request(sample_weight=True)
+            model.set_fit_request(sample_weight=True)
+            pipeline = make_pipeline(scaler, model).fit(X, sample_weight=weight)
+        else:
+            pipeline = make_pipeline(scaler, model).fit(X)
         score = pipeline.score(X, sample_weight=weight)
         plain = pipeline.score(X)
     last = pipeline[-1]

@@ -71,6 +71,14 @@ def takes_weights(estimator: Any) -> None:
         raise SkipTest("fit takes no sample_weight")
 
 
+def has_array_parameter(estimator: Any) -> bool:
+    """Whether a parameter is an array, a list or a table, fixing units and columns."""
+    return any(
+        isinstance(value, (list, tuple)) or getattr(value, "shape", ()) != ()
+        for value in estimator.get_params().values()
+    )
+
+
 def frame_makers() -> dict[str, Callable[[dict[str, np.ndarray]], Any]]:
     """DataFrame constructors of the installed libraries."""
     makers: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {}
