@@ -31,19 +31,8 @@ class Additive:
         return type(self)(*(getattr(self, f.name) * factor for f in fields(self)))
 
 
-class View(ABC):
-    """Components made ready for many blocks of rows, complete ones or ragged ones.
-
-    For each block of rows: `evaluate`; once responsibilities are known, `accumulate`
-    them into the arrays of `zeros`. `complete` turns the sums into the family's
-    statistics over all columns, the expectation of what the missing cells would have
-    added included.
-
-    Notes
-    -----
-    With p features, a block of n rows takes O(n K p) operations: one matrix product
-    for the log-densities and one for the sums.
-    """
+class DensityView(ABC):
+    """Components made ready to give the densities of many blocks of rows."""
 
     @abstractmethod
     def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> Any:
@@ -65,6 +54,21 @@ class View(ABC):
             (p, n), features first. They are good until `allocate` serves the next
             block.
         """
+
+
+class View(DensityView):
+    """Components made ready for many blocks of rows, complete ones or ragged ones.
+
+    For each block of rows: `evaluate`; once responsibilities are known, `accumulate`
+    them into the arrays of `zeros`. `complete` turns the sums into the family's
+    statistics over all columns, the expectation of what the missing cells would have
+    added included.
+
+    Notes
+    -----
+    With p features, a block of n rows takes O(n K p) operations: one matrix product
+    for the log-densities and one for the sums.
+    """
 
     @abstractmethod
     def zeros(self) -> list[Array]:
@@ -110,11 +114,9 @@ class View(ABC):
 
 
 class Components(ABC):
-    """K members of an exponential family over d columns, at fixed parameters.
+    """K laws over d columns at fixed parameters: densities, draws, completed rows.
 
-    Statistics are taken about the parameters they were computed under, which keeps
-    them free of cancellation; `maximize` reads them the same way. Methods change
-    nothing: they return new components.
+    Methods change nothing: they return new objects.
     """
 
     @property
@@ -127,10 +129,80 @@ class Components(ABC):
     def n_features(self) -> int:
         """Number p of sufficient statistics of a complete row."""
 
+    @abstractmethod
+    def view(self, *, complete: bool) -> DensityView:
+        """The components, made ready for blocks of rows.
+
+        Parameters
+        ----------
+        complete : bool
+            Whether the rows have all their cells. In a block of other rows, those
+            that miss the same cells should be adjacent.
+
+        Returns
+        -------
+        view : DensityView
+            What computes densities of blocks of rows.
+        """
+
+    @abstractmethod
+    def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
+        """Mean of each row given its observed cells.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows; NaN marks missing cells.
+        weights : ndarray of shape (K, n)
+            Posterior probability of each component for each row; columns sum to one.
+
+        Returns
+        -------
+        means : ndarray of shape (n, d)
+            Conditional means, mixed by `weights`. Only those of missing cells have a
+            meaning.
+        """
+
+    @abstractmethod
+    def conditional_draw(
+        self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
+    ) -> Array:
+        """Draw each row from its component given its observed cells.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows; NaN marks missing cells.
+        labels : ndarray of shape (n,)
+            Component of each row, from 0 to K - 1.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        drawn : ndarray of shape (n, d)
+            One draw a row. Only those of missing cells have a meaning.
+        """
+
+
+class Family(Components):
+    """Components that learn: K members of an exponential family over d columns.
+
+    Statistics are taken about the parameters they were computed under, which keeps
+    them free of cancellation; `maximize` reads them the same way. A family with a
+    prior maximises the posterior density: `log_prior` is what that adds to the
+    log-likelihood.
+    """
+
     @property
     @abstractmethod
     def n_parameters(self) -> int:
         """Number of free parameters of all components."""
+
+    @property
+    @abstractmethod
+    def log_prior(self) -> float:
+        """Log-density of the prior at these parameters, up to a constant."""
 
     @abstractmethod
     def view(self, *, complete: bool) -> View:
@@ -150,9 +222,10 @@ class Components(ABC):
 
     @abstractmethod
     def maximize(self, statistics: Any) -> Self:
-        """The M-step: components of the highest expected log-likelihood.
+        """The M-step: components of the highest expected log-posterior.
 
-        A component without weight keeps its parameters.
+        A component without weight goes to the mode of its prior, or keeps its
+        parameters where it has none.
 
         Parameters
         ----------
@@ -197,45 +270,6 @@ class Components(ABC):
         -------
         statistics : Additive
             Statistics about the parameters of `target`.
-        """
-
-    @abstractmethod
-    def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
-        """Mean of each row given its observed cells.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Rows; NaN marks missing cells.
-        weights : ndarray of shape (K, n)
-            Posterior probability of each component for each row; columns sum to one.
-
-        Returns
-        -------
-        means : ndarray of shape (n, d)
-            Conditional means, mixed by `weights`. Only those of missing cells have a
-            meaning.
-        """
-
-    @abstractmethod
-    def conditional_draw(
-        self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
-    ) -> Array:
-        """Draw each row from its component given its observed cells.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Rows; NaN marks missing cells.
-        labels : ndarray of shape (n,)
-            Component of each row, from 0 to K - 1.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        drawn : ndarray of shape (n, d)
-            One draw a row. Only those of missing cells have a meaning.
         """
 
     @abstractmethod

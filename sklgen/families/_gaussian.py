@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import EMPTY_SHARE, Additive, Array, Components
+from sklgen.families._base import EMPTY_SHARE, Additive, Array, Family
 
 LOG_2_PI = float(np.log(2.0 * np.pi))
 # Beyond this ratio of squared distance from the centre to the smallest variance,
@@ -42,7 +42,7 @@ class Moments(Additive):
 
 
 @dataclass(frozen=True)
-class Gaussian(Components):
+class Gaussian(Family):
     """Gaussian components; each structure of their covariances is a subclass.
 
     `scale` and `floor` bound covariances from below. `settle` lowers `scale` from the
@@ -71,6 +71,10 @@ class Gaussian(Components):
     @property
     def shape(self) -> tuple[int, int]:
         return self.means.shape
+
+    @property
+    def log_prior(self) -> float:
+        return 0.0
 
     @abstractmethod
     def variances(self) -> Array:

@@ -16,9 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklgen._random import as_generator
 from sklgen.base import check_weights
 from sklgen.em import Rows, Run, best, first_best, run
-from sklgen.families import Components
+from sklgen.families import Family
 from sklgen.families._base import EMPTY_SHARE, Array
-from sklgen.mixture._fitted import FittedMixture
+from sklgen.mixture._fitted import LikelihoodMixture
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest
 from sklgen.mixture._structure import Mixture, MixtureStatistics
 
@@ -33,7 +33,7 @@ _SAMPLE_TOL = 1e-3
 _FORGETTING = 0.7
 
 
-class BaseMixture(FittedMixture):
+class BaseMixture(LikelihoodMixture):
     """A finite mixture that can be fitted. Its hooks are the abstract methods."""
 
     n_components: int
@@ -50,7 +50,7 @@ class BaseMixture(FittedMixture):
         """Learn what components need to know of the data before any start."""
 
     @abstractmethod
-    def _equal_components(self) -> Components:
+    def _equal_components(self) -> Family:
         """Components that are all alike."""
 
     @abstractmethod
@@ -246,7 +246,7 @@ class BaseMixture(FittedMixture):
     ) -> Run[Mixture[Any]]:
         return run(
             start,
-            lambda model: rows.sum(model.e_step),
+            _expectation(rows),
             tol=tol,
             max_iter=self.max_iter,
             **options,
@@ -268,7 +268,7 @@ class BaseMixture(FittedMixture):
             )
             kept = best(
                 starts,
-                lambda model: rows.sum(model.e_step),
+                _expectation(rows),
                 n_iter=min(_SHORT_ITER, self.max_iter),
                 keep=_KEPT_STARTS,
             )
@@ -305,6 +305,11 @@ class BaseMixture(FittedMixture):
                 bar.update()
 
             yield advance
+
+
+def _expectation(rows: Rows) -> Callable[[Mixture[Any]], MixtureStatistics]:
+    """The E-step on all rows, with the bound that the M-step raises."""
+    return lambda model: model.posterior_bound(rows.sum(model.e_step))
 
 
 def _check_observed(X: NDArray[Any], weight: Array, columns: Any | None) -> None:

@@ -20,7 +20,7 @@ from sklgen.base import (
     check_weights,
 )
 from sklgen.em import Block, Rows, Scratch, n_threads
-from sklgen.families import Components
+from sklgen.families import Components, Family
 from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture
 
@@ -29,7 +29,6 @@ class FittedMixture(
     LatentMixin,
     ConditionalMixin,
     DensityMixin,
-    InformationCriterionMixin,
     GenerativeMixin,
     BaseEstimator,
 ):
@@ -128,6 +127,13 @@ class FittedMixture(
             return model.components.conditional_mean(block.X, posterior)
 
         return self._each_row(X, X.shape[1:], mean)
+
+
+class LikelihoodMixture(InformationCriterionMixin, FittedMixture):
+    """A fitted mixture whose components have free parameters to count."""
+
+    @abstractmethod
+    def _components(self) -> Family: ...
 
     def _n_parameters(self) -> int:
         return len(self.weights_) - 1 + self._components().n_parameters

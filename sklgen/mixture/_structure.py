@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from sklgen.em import Block, Scratch
 from sklgen.em._kernels import normalize
-from sklgen.families import Components
+from sklgen.families import Family
 from sklgen.families._base import Additive, Array
 
-C = TypeVar("C", bound=Components)
+C = TypeVar("C", bound=Family)
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,22 @@ class MixtureStatistics(Additive):
     bound: float
     weight: float
 
-    def recentred(self, source: Components, target: Components) -> Self:
+    def recentred(self, source: Family, target: Family) -> Self:
         """The same sums, the family's about `target` in place of `source`."""
         return replace(self, family=source.recentre(self.family, target))
 
 
 @dataclass(frozen=True)
 class Mixture(Generic[C]):
-    """Weights (K,) and components at fixed parameters."""
+    """Weights (K,) and components at fixed parameters.
+
+    `offset` (K,) is added to the log-densities of the components: variational
+    posteriors differ by it from their expected parameters.
+    """
 
     weights: Array
     components: C
+    offset: Array | float = 0.0
 
     def e_step(self, blocks: Iterator[Block], scratch: Scratch) -> MixtureStatistics:
         """Statistics of blocks of rows, under the responsibilities of this model."""
@@ -101,7 +106,16 @@ class Mixture(Generic[C]):
     @cached_property
     def _log_weights(self) -> Array:
         with np.errstate(divide="ignore"):
-            return np.log(self.weights)
+            return np.asarray(np.log(self.weights) + self.offset)
+
+    @property
+    def log_prior(self) -> float:
+        """What the priors of the parameters add to the log-likelihood."""
+        return float(self.components.log_prior)
+
+    def posterior_bound(self, statistics: MixtureStatistics) -> MixtureStatistics:
+        """The same sums, their bound one on the log-posterior of the parameters."""
+        return replace(statistics, bound=statistics.bound + self.log_prior)
 
     def settle(self, data: Self) -> Self:
         """The same mixture as the start of a run; `data` has equal components."""
