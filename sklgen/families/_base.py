@@ -71,24 +71,24 @@ class View(DensityView):
     """
 
     @abstractmethod
-    def zeros(self) -> list[Array]:
+    def zeros(self) -> Any:
         """Make the arrays to accumulate into.
 
         Returns
         -------
-        sums : list of ndarray
+        sums : list
             Zeros, shaped as this view needs them.
         """
 
     @abstractmethod
     def accumulate(
-        self, sums: list[Array], features: Any, responsibilities: Array
+        self, sums: Any, features: Any, responsibilities: Array
     ) -> None:
         """Add the features of a block, weighed by responsibilities.
 
         Parameters
         ----------
-        sums : list of ndarray
+        sums : list
             Arrays of `zeros`, added to in place.
         features : object
             What `evaluate` gave for the block.
@@ -97,12 +97,12 @@ class View(DensityView):
         """
 
     @abstractmethod
-    def complete(self, sums: list[Array]) -> Any:
+    def complete(self, sums: Any) -> Any:
         """Turn sums into the family's statistics over all columns.
 
         Parameters
         ----------
-        sums : list of ndarray
+        sums : list
             Arrays of `zeros` to which all blocks have been added.
 
         Returns
