@@ -13,11 +13,12 @@ from types import ModuleType
 
 import sklgen
 from sklgen.utils.estimator_checks import REGISTRY
+from sklgen.utils.estimator_checks._supports import SUPPORTS
 
 CHECKS_INTRODUCTION = """\
 What `sklgen.utils.estimator_checks.check_generator` demands of a model. A check runs on
 models that have the methods in brackets. Some skip models that lack something else: a
-`fit` with weights, say.
+`fit` with weights, say. Rows are of the kind that the model's `_support` names.
 """
 
 
@@ -84,11 +85,16 @@ def write_checks(path: Path) -> None:
     """Write the page that says what each check of the contract demands."""
     lines = ["# Checks of the contract", "", CHECKS_INTRODUCTION]
     groups: dict[str, list[str]] = {}
-    for check, needs in REGISTRY:
-        methods = ", ".join(f"`{name}`" for name in needs)
-        text = inspect.getdoc(check)
-        entry = f"`{check.__name__}` (for {methods})\n\n{text}"
-        groups.setdefault(check.__module__, []).append(_definition(entry))
+    for entry in REGISTRY:
+        check = entry.check
+        demands = [f"`{name}`" for name in entry.needs]
+        if len(entry.supports) < len(SUPPORTS):
+            demands.append(f"rows that are {' or '.join(entry.supports)}")
+        if entry.sparse:
+            demands.append("the tag `input_tags.sparse`")
+        term = f"`{check.__name__}` (for {', '.join(demands)})"
+        definition = _definition(f"{term}\n\n{inspect.getdoc(check)}")
+        groups.setdefault(check.__module__, []).append(definition)
     for module, entries in groups.items():
         title = _first_paragraph(importlib.import_module(module)).rstrip(".")
         lines += ["", f"## {title}", "", *entries]

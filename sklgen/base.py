@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.utils import check_scalar, get_tags
@@ -34,9 +34,14 @@ __all__ = [
 
 
 class _RowsMixin(ABC):
-    """Rows in: validated floats, and a memory of the container they came in."""
+    """Rows in: validated floats, and a memory of the container they came in.
+
+    `_support` says which rows the model is about, and so on which rows the contract is
+    tested: numbers in any unit, counts, or the parts of a whole.
+    """
 
     _schema: Schema
+    _support: ClassVar[Literal["real", "counts", "composition"]] = "real"
 
     def _validate(self, X: Any, *, reset: bool = False, min_rows: int = 1) -> Any:
         """Rows as a float32 or float64 array; `reset` also learns the container."""

@@ -43,6 +43,8 @@ from sklgen.utils.estimator_checks._fitting import (  # noqa: F401
     check_n_jobs,
     check_refit_on_own_samples,
     check_row_order,
+    check_scale_invariance,
+    check_sparse,
 )
 from sklgen.utils.estimator_checks._interface import (  # noqa: F401
     check_categorical_column,
@@ -65,6 +67,7 @@ from sklgen.utils.estimator_checks._sampling import (  # noqa: F401
     check_sample_order,
     check_sample_random_state,
     check_sample_side_effects,
+    check_sample_support,
 )
 from sklgen.utils.estimator_checks._tools import REGISTRY
 
@@ -95,7 +98,8 @@ def yield_contract_checks(estimator: Any) -> Iterator[Any]:
     TypeError
         If `estimator` is not an instance of an estimator.
     ValueError
-        If no check applies: the estimator has none of the methods of the contract.
+        If no check applies: the estimator has none of the methods of the contract. If
+        its `_support` is unknown.
     """
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         raise TypeError(
@@ -104,9 +108,7 @@ def yield_contract_checks(estimator: Any) -> Iterator[Any]:
         )
     name = type(estimator).__name__
     checks = [
-        partial(check, name)
-        for check, needs in REGISTRY
-        if all(hasattr(estimator, attribute) for attribute in needs)
+        partial(entry.check, name) for entry in REGISTRY if entry.applies(estimator)
     ]
     if not checks:
         raise ValueError(
@@ -124,7 +126,9 @@ def check_generator(
     Parameters
     ----------
     estimator : estimator instance
-        An estimator that can be fitted to two columns of continuous numbers.
+        An estimator that can be fitted to rows of the kind that its `_support` names:
+        two columns of continuous numbers, three columns of counts, or three parts of
+        a whole.
     expected_failed_checks : dict of str to str, default=None
         Names of checks that the model can't pass by design, each with the reason.
         They are not run.
@@ -225,7 +229,7 @@ def _made(member: Any) -> Any:
 
 
 def _checked_reasons(expected: Mapping[str, str] | None) -> Mapping[str, str]:
-    known = {check.__name__ for check, _ in REGISTRY}
+    known = {entry.check.__name__ for entry in REGISTRY}
     for name, reason in (expected or {}).items():
         if name not in known or not str(reason or "").strip():
             raise ValueError(

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from sklgen.utils.estimator_checks._tools import (
+from sklgen.utils.estimator_checks._asserts import (
     assert_integral,
     assert_mean,
     assert_ratios,
     assert_same,
+)
+from sklgen.utils.estimator_checks._supports import support_of
+from sklgen.utils.estimator_checks._tools import (
     contract_check,
     fitted,
     frame_makers,
-    patches,
-    training_rows,
     with_missing,
 )
 
@@ -38,9 +39,10 @@ def _mask(X: np.ndarray, column: int) -> np.ndarray:
 @contract_check(*_COMPLETIONS)
 def check_completion_keeps_observed(name: str, estimator: Any) -> None:
     """Check that observed cells come back bit for bit, and none is left missing."""
+    support = support_of(estimator)
     model = fitted(estimator)
     for dtype in (np.float64, np.float32):
-        X = with_missing(training_rows(seed=1)).astype(dtype)
+        X = with_missing(support.rows(seed=1)).astype(dtype)
         X[0] = np.nan
         before, observed = X.copy(), ~np.isnan(X)
         for method in _COMPLETIONS:
@@ -52,7 +54,7 @@ def check_completion_keeps_observed(name: str, estimator: Any) -> None:
             assert np.array_equal(before, X, equal_nan=True), (
                 f"{name}: {method} changed its input"
             )
-            full = training_rows(seed=1)
+            full = support.rows(seed=1)
             what = f"complete rows before and after {method}"
             assert_same(name, what, full, _complete(model, method, full))
 
@@ -60,26 +62,30 @@ def check_completion_keeps_observed(name: str, estimator: Any) -> None:
 @contract_check(*_COMPLETIONS)
 def check_completion_frames(name: str, estimator: Any) -> None:
     """Check that DataFrames come back complete, in their library and columns."""
-    X = training_rows()
+    support = support_of(estimator)
+    X = support.rows()
+    columns = support.columns(X)
+    first, *others = columns
     for library, make in frame_makers().items():
-        model = fitted(estimator, make({"a": X[:, 0], "n": np.rint(X[:, 1])}))
-        frame = make({"a": with_missing(X)[:, 0], "n": np.rint(X[:, 1])})
+        model = fitted(estimator, make(columns))
+        frame = make({**columns, first: with_missing(X)[:, 0]})
         for method in _COMPLETIONS:
             done = _complete(model, method, frame)
             assert type(done) is type(frame), f"{name}: {library} in, {type(done)} out"
-            assert list(done.columns) == ["a", "n"], f"{name}: columns {done.columns}"
+            assert list(done.columns) == [*columns], f"{name}: columns {done.columns}"
             assert np.all(np.isfinite(done.to_numpy())), (
                 f"{name}: {method} left cells of a {library} DataFrame missing"
             )
             what = f"observed column before and after {method} in {library}"
-            assert_same(name, what, frame["n"], done["n"])
+            for column in others:
+                assert_same(name, what, frame[column], done[column])
 
 
-@contract_check("sample_conditional")
+@contract_check("sample_conditional", supports=("real", "counts"))
 def check_completion_random_state(name: str, estimator: Any) -> None:
     """Check that an int repeats the drawn cells and None draws fresh ones."""
     model = fitted(estimator)
-    X = _mask(training_rows(), 0)
+    X = _mask(support_of(estimator).rows(), 0)
 
     def draw(seed: Any) -> Any:
         return model.sample_conditional(X, random_state=seed)
@@ -96,7 +102,7 @@ def check_completion_random_state(name: str, estimator: Any) -> None:
 def check_conditionals_keep_joint(name: str, estimator: Any) -> None:
     """Check that draws with a column drawn anew are still draws of the model."""
     model = fitted(estimator)
-    qs = patches(model.sample(1000, random_state=0))
+    qs = support_of(estimator).patches(model.sample(1000, random_state=0))
     draws = model.sample(20_000, random_state=1)
     for column in range(draws.shape[1]):
         redrawn = model.sample_conditional(_mask(draws, column), random_state=2)
@@ -113,7 +119,7 @@ def _densest_fifth(values: np.ndarray) -> tuple[float, float]:
     return float(values[at] + widths[at] / 2), float(widths[at])
 
 
-@contract_check("sample", "score_samples", "sample_conditional")
+@contract_check("sample", "score_samples", "sample_conditional", supports=("real",))
 def check_chain_rule(name: str, estimator: Any) -> None:
     """Check that missing cells are drawn from p(row) / p(observed cells)."""
     model = fitted(estimator)
@@ -130,7 +136,7 @@ def check_chain_rule(name: str, estimator: Any) -> None:
             assert_mean(name, f"{what}: q / p around {middle:.3g}", ratio, 1.0)
 
 
-@contract_check("sample", "score_samples", "sample_conditional")
+@contract_check("sample", "score_samples", "sample_conditional", supports=("real",))
 def check_marginals_integrate_to_one(name: str, estimator: Any) -> None:
     """Integrate the density of one observed cell to 1; of no cell it is 1."""
     model = fitted(estimator)
@@ -153,7 +159,7 @@ def check_marginals_integrate_to_one(name: str, estimator: Any) -> None:
 def check_impute_is_conditional_mean(name: str, estimator: Any) -> None:
     """Check that `impute` is the mean of many conditional draws."""
     model = fitted(estimator)
-    for column in (0, 1):
+    for column in range(support_of(estimator).n_columns):
         for row in model.sample(3, random_state=0):
             masked = _mask(np.tile(row, (5000, 1)), column)
             draws = model.sample_conditional(masked, random_state=1)[:, column]
@@ -165,7 +171,7 @@ def check_impute_is_conditional_mean(name: str, estimator: Any) -> None:
 @contract_check("score_samples", *_COMPLETIONS)
 def check_fit_with_missing(name: str, estimator: Any) -> None:
     """Compare a fit on rows with missing cells with one on the complete rows."""
-    X = training_rows()
+    X = support_of(estimator).rows()
     loss = fitted(estimator, X).score(X) - fitted(estimator, with_missing(X)).score(X)
     assert loss <= 0.5, (
         f"{name}: fitted with a third of the rows incomplete, the model scores the "

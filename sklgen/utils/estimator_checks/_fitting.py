@@ -10,18 +10,21 @@ from unittest import SkipTest
 
 import joblib
 import numpy as np
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from sklgen.utils.estimator_checks._tools import (
+from sklgen.utils.estimator_checks._asserts import (
     assert_same,
+)
+from sklgen.utils.estimator_checks._supports import Support, support_of
+from sklgen.utils.estimator_checks._tools import (
     contract_check,
     fitted,
     frame_makers,
     has_array_parameter,
     outputs,
     takes_weights,
-    training_rows,
 )
 
 
@@ -29,7 +32,7 @@ from sklgen.utils.estimator_checks._tools import (
 def check_fit_weights(name: str, estimator: Any) -> None:
     """Check that a weight of 2 is a row given twice and a weight of 0 is no row."""
     takes_weights(estimator)
-    X = training_rows()
+    X = support_of(estimator).rows()
     rng = np.random.default_rng(0)
     weight = rng.integers(0, 4, size=len(X))
     order = rng.permutation(np.repeat(np.arange(len(X)), weight))
@@ -49,7 +52,7 @@ def check_fit_weights(name: str, estimator: Any) -> None:
 def check_fit_unit_weights(name: str, estimator: Any) -> None:
     """Check that unit weights change nothing, and bad ones are errors."""
     takes_weights(estimator)
-    X = training_rows()
+    X = support_of(estimator).rows()
     plain = fitted(estimator, X).score_samples(X)
     unit = fitted(estimator, X, sample_weight=np.ones(len(X))).score_samples(X)
     what = "score_samples after fits without weights and with unit weights"
@@ -65,7 +68,7 @@ def check_fit_unit_weights(name: str, estimator: Any) -> None:
 @contract_check("score_samples")
 def check_row_order(name: str, estimator: Any) -> None:
     """Check that the order of the training rows does not matter, to rounding."""
-    X = training_rows()
+    X = support_of(estimator).rows()
     plain = fitted(estimator, X).score_samples(X)
     order = np.random.default_rng(0).permutation(len(X))
     shuffled = fitted(estimator, X[order]).score_samples(X)
@@ -73,28 +76,53 @@ def check_row_order(name: str, estimator: Any) -> None:
     assert_same(name, what, plain, shuffled, atol=1e-6)
 
 
-def _containers(X: np.ndarray) -> Iterator[tuple[str, Any]]:
+def _containers(support: Support, X: np.ndarray) -> Iterator[tuple[str, Any]]:
     yield "a Fortran-ordered array", np.asfortranarray(X)
     yield "a list", X.tolist()
     for library, make in frame_makers().items():
-        yield f"a {library} DataFrame", make({"a": X[:, 0], "b": X[:, 1]})
+        yield f"a {library} DataFrame", make(support.columns(X))
 
 
 @contract_check("sample")
 def check_containers(name: str, estimator: Any) -> None:
     """Check that arrays, lists and DataFrames of the same rows give the same model."""
-    X = training_rows()
+    support = support_of(estimator)
+    X = support.rows()
     expected = outputs(fitted(estimator, X), X)
-    for container, other in _containers(X):
+    for container, other in _containers(support, X):
         for method, values in outputs(fitted(estimator, other), other).items():
             what = f"{method} for an array and for {container}"
             assert_same(name, what, expected[method], values, atol=1e-8)
 
 
+@contract_check("sample", "score_samples", sparse=True)
+def check_sparse(name: str, estimator: Any) -> None:
+    """Check that sparse rows give the model of dense ones, and sparse draws."""
+    X = support_of(estimator).rows()
+    dense = fitted(estimator, X)
+    expected = outputs(dense, X)
+    for container in (csr_array, csr_matrix):
+        rows = container(X)
+        model = fitted(estimator, rows)
+        draws = model.sample(7, random_state=0)
+        kind = container.__name__
+        assert type(draws) is container, f"{name}: {kind} in, {type(draws)} out"
+        assert draws.shape == (7, X.shape[1]), f"{name}: sample(7) has {draws.shape}"
+        assert draws.dtype == X.dtype, f"{name}: {kind} of {X.dtype} to {draws.dtype}"
+        for what, values in {
+            f"an array and for a {kind}": outputs(model, rows),
+            f"an array and for an array after a fit on a {kind}": outputs(model, X),
+            f"an array and for a {kind} after a fit on an array": outputs(dense, rows),
+        }.items():
+            for method, value in values.items():
+                at = f"{method} for {what}"
+                assert_same(name, at, expected[method], value, atol=1e-8)
+
+
 @contract_check("sample")
 def check_float32(name: str, estimator: Any) -> None:
     """Check that float32 rows give float32 results, close to those of float64."""
-    X = training_rows()
+    X = support_of(estimator).rows()
     double = outputs(fitted(estimator, X), X)
     single = outputs(fitted(estimator, X.astype(np.float32)), X.astype(np.float32))
     for method, values in single.items():
@@ -111,7 +139,7 @@ def check_float32(name: str, estimator: Any) -> None:
 @contract_check("n_jobs")
 def check_n_jobs(name: str, estimator: Any) -> None:
     """Check that any number of jobs gives the same bits: parameters, scores, draws."""
-    X = training_rows(n_rows=2500)
+    X = support_of(estimator).rows(n_rows=2500)
     one, two = (fitted(estimator, X, n_jobs=n_jobs) for n_jobs in (1, 2))
     for attribute, value in vars(one).items():
         if attribute.endswith("_") and isinstance(value, (float, np.ndarray)):
@@ -139,18 +167,30 @@ def check_bound_never_falls(name: str, estimator: Any) -> None:
     )
 
 
-@contract_check("score_samples")
+@contract_check("score_samples", supports=("real",))
 def check_affine_equivariance(name: str, estimator: Any) -> None:
     """Check that rows in another unit, far from zero, give the same model."""
     if has_array_parameter(estimator):
         raise SkipTest("an array among the parameters may be in the units of the data")
-    X = training_rows()
+    X = support_of(estimator).rows()
     plain = fitted(estimator, X).score_samples(X)
     moved = 1e6 + 2 * X
     expected = plain - X.shape[1] * np.log(2)
     what = "score_samples for X and for 1e6 + 2 X, less the log of the unit"
     got = fitted(estimator, moved).score_samples(moved)
     assert_same(name, what, expected, got, atol=1e-4)
+
+
+@contract_check("score_samples", supports=("composition",))
+def check_scale_invariance(name: str, estimator: Any) -> None:
+    """Check that the total of a row does not matter: parts may sum to anything."""
+    X = support_of(estimator).rows()
+    rng = np.random.default_rng(0)
+    plain = fitted(estimator, X).score_samples(X)
+    model = fitted(estimator, rng.uniform(0.1, 100, size=(len(X), 1)) * X)
+    got = model.score_samples(rng.uniform(0.1, 100, size=(len(X), 1)) * X)
+    what = "score_samples for X and for rows of X times positive numbers"
+    assert_same(name, what, plain, got, atol=1e-6)
 
 
 @contract_check("sample", "score_samples")
@@ -170,7 +210,7 @@ def check_refit_on_own_samples(name: str, estimator: Any) -> None:
 @contract_check("sample")
 def check_copies(name: str, estimator: Any) -> None:
     """Check that pickles, deep copies and clones give the same scores and draws."""
-    X = training_rows()
+    X = support_of(estimator).rows()
     model = fitted(estimator, X)
     copies = {
         "pickle": pickle.loads(pickle.dumps(model)),
@@ -186,7 +226,7 @@ def check_copies(name: str, estimator: Any) -> None:
 @contract_check("fit")
 def check_inputs_unchanged(name: str, estimator: Any) -> None:
     """Check that `fit` changes neither its inputs nor a constructor parameter."""
-    X = training_rows()
+    X = support_of(estimator).rows()
     weight = np.random.default_rng(0).uniform(0.5, 2, size=len(X))
     model = clone(estimator)
     before = joblib.hash(model.get_params()), X.copy(), weight.copy()

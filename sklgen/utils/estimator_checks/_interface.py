@@ -13,16 +13,17 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from sklgen.utils.estimator_checks._tools import (
+from sklgen.utils.estimator_checks._asserts import (
     assert_raises,
+)
+from sklgen.utils.estimator_checks._supports import support_of
+from sklgen.utils.estimator_checks._tools import (
     contract_check,
     fitted,
     frame_makers,
-    training_rows,
 )
 
 _ON_ROWS = (
@@ -60,7 +61,7 @@ def check_mixin_order(name: str, estimator: Any) -> None:
 def check_not_fitted(name: str, estimator: Any) -> None:
     """Check that every method says so when the model is not fitted."""
     model = clone(estimator)
-    calls = {**_calls(model, training_rows()), "sample": model.sample}
+    calls = {**_calls(model, support_of(estimator).rows()), "sample": model.sample}
     if hasattr(model, "sample_latent"):
         calls["sample_latent"] = model.sample_latent
     for method, call in calls.items():
@@ -71,21 +72,24 @@ def check_not_fitted(name: str, estimator: Any) -> None:
 @contract_check("sample")
 def check_n_features(name: str, estimator: Any) -> None:
     """Check that rows with another number of columns than in `fit` are an error."""
+    d = support_of(estimator).n_columns
     for method, call in _calls(fitted(estimator), np.ones((3, 5))).items():
-        what = f"{method} with 5 columns after a fit on 2"
+        what = f"{method} with 5 columns after a fit on {d}"
         assert_raises(name, what, call, ValueError, "features")
 
 
 @contract_check("fit")
 def check_categorical_column(name: str, estimator: Any) -> None:
     """Check that a column of strings is an error which names that column."""
+    support = support_of(estimator)
     if get_tags(estimator).input_tags.categorical:
         raise SkipTest("takes categorical columns")
-    X = training_rows()
-    words = np.where(X[:, 1] > 0, "red", "blue")
+    X = support.rows()
+    columns = support.columns(X)
+    _, values = columns.popitem()
+    columns["colour"] = np.where(values > np.median(values), "red", "blue")
     for library, make in frame_makers().items():
-        frame = make({"size": X[:, 0], "colour": words})
-        call = partial(fitted, estimator, frame)
+        call = partial(fitted, estimator, make(columns))
         what = f"fit on a {library} DataFrame with a column of strings"
         assert_raises(name, what, call, ValueError, "colour")
 
@@ -93,22 +97,24 @@ def check_categorical_column(name: str, estimator: Any) -> None:
 @contract_check("sample")
 def check_column_order(name: str, estimator: Any) -> None:
     """Check that columns in another order than in `fit` are an error."""
-    X = training_rows()
+    support = support_of(estimator)
+    X = support.rows()
+    columns = [*support.columns(X)]
     for library, make in frame_makers().items():
-        frame = make({"a": X[:, 0], "b": X[:, 1]})
+        frame = make(support.columns(X))
         model = fitted(estimator, frame)
-        assert list(model.feature_names_in_) == ["a", "b"], (
+        assert list(model.feature_names_in_) == columns, (
             f"{name}: feature_names_in_ is {model.feature_names_in_}"
         )
-        for method, call in _calls(model, frame[["b", "a"]]).items():
-            what = f"{method} on a {library} DataFrame with columns swapped"
+        for method, call in _calls(model, frame[columns[::-1]]).items():
+            what = f"{method} on a {library} DataFrame with columns reversed"
             assert_raises(name, what, call, ValueError, "order")
 
 
 @contract_check("score")
 def check_grid_search(name: str, estimator: Any) -> None:
     """Check that a grid search runs with the estimator's own `score`."""
-    X = training_rows()
+    X = support_of(estimator).rows()
     search = GridSearchCV(clone(estimator), {}, cv=3, error_score="raise").fit(X)
     assert np.isfinite(search.best_score_), (
         f"{name}: GridSearchCV found the score {search.best_score_}"
@@ -118,10 +124,11 @@ def check_grid_search(name: str, estimator: Any) -> None:
 @contract_check("score")
 def check_pipeline_routing(name: str, estimator: Any) -> None:
     """Check that a pipeline with metadata routing passes weights on."""
-    X = training_rows()
+    support = support_of(estimator)
+    X = support.rows()
     weight = np.random.default_rng(0).integers(1, 4, size=len(X))
     with config_context(enable_metadata_routing=True):
-        scaler, model = StandardScaler(), clone(estimator)
+        scaler, model = support.scaler(), clone(estimator)
         model.set_score_request(sample_weight=True)
         if has_fit_parameter(model, "sample_weight"):
             scaler.set_fit_request(sample_weight=True)

@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from sklgen.utils.estimator_checks._tools import (
+from sklgen.utils.estimator_checks._asserts import (
     assert_mean,
     assert_same,
+)
+from sklgen.utils.estimator_checks._supports import support_of
+from sklgen.utils.estimator_checks._tools import (
     contract_check,
     fitted,
-    training_rows,
 )
 
 
 @contract_check("predict", "predict_proba", "fit_predict")
 def check_labels(name: str, estimator: Any) -> None:
     """Check that probabilities sum to 1 and the label is the most probable one."""
-    X = training_rows()
+    X = support_of(estimator).rows()
     model = fitted(estimator, X)
     probability = model.predict_proba(X)
     assert np.min(probability) >= 0, f"{name}: predict_proba has negative entries"

@@ -8,42 +8,59 @@ from typing import Any
 import joblib
 import numpy as np
 
-from sklgen.utils.estimator_checks._tools import (
+from sklgen.utils.estimator_checks._asserts import (
     N_ERRORS,
     assert_raises,
     assert_same,
+)
+from sklgen.utils.estimator_checks._supports import support_of
+from sklgen.utils.estimator_checks._tools import (
     contract_check,
     fitted,
     frame_makers,
-    training_rows,
 )
 
 
 @contract_check("sample")
 def check_sample_array(name: str, estimator: Any) -> None:
     """Check arrays in, arrays out: shape, dtype, one row by default."""
+    support = support_of(estimator)
+    d = support.n_columns
     for dtype in (np.float64, np.float32):
-        model = fitted(estimator, training_rows().astype(dtype))
+        model = fitted(estimator, support.rows().astype(dtype))
         draws = model.sample(7, random_state=0)
         assert isinstance(draws, np.ndarray), f"{name}: sample gave {type(draws)}"
-        assert draws.shape == (7, 2), f"{name}: sample(7) has shape {draws.shape}"
+        assert draws.shape == (7, d), f"{name}: sample(7) has shape {draws.shape}"
         assert draws.dtype == dtype, (
             f"{name}: sample has dtype {draws.dtype} after a fit on {np.dtype(dtype)}"
         )
-        assert model.sample().shape == (1, 2), f"{name}: sample() must give one row"
+        assert model.sample().shape == (1, d), f"{name}: sample() must give one row"
         assert np.all(np.isfinite(draws)), f"{name}: sample gave NaN or infinity"
+
+
+@contract_check("sample", supports=("counts", "composition"))
+def check_sample_support(name: str, estimator: Any) -> None:
+    """Check that draws are counts, or parts of a whole: what `_support` says."""
+    support = support_of(estimator)
+    for dtype in (np.float64, np.float32):
+        model = fitted(estimator, support.rows().astype(dtype))
+        draws = model.sample(2000, random_state=0)
+        support.assert_rows(name, f"sample in {np.dtype(dtype)}", draws)
 
 
 @contract_check("sample")
 def check_sample_frame(name: str, estimator: Any) -> None:
     """Check that DataFrames give back their library, columns and dtypes."""
-    X = training_rows()
+    support = support_of(estimator)
+    columns = support.typed_columns(support.rows())
     for library, make in frame_makers().items():
-        frame = make({"size": X[:, 0], "count": np.rint(X[:, 1]).astype(np.int16)})
+        frame = make(columns)
         draws = fitted(estimator, frame).sample(7, random_state=0)
         assert type(draws) is type(frame), f"{name}: {library} in, {type(draws)} out"
-        assert draws.shape == (7, 2), f"{name}: sample(7) has shape {draws.shape}"
-        for column in ("size", "count"):
+        assert draws.shape == (7, len(columns)), (
+            f"{name}: sample(7) has shape {draws.shape}"
+        )
+        for column in columns:
             assert draws[column].dtype == frame[column].dtype, (
                 f"{name}: column {column!r} came back as {draws[column].dtype}, "
                 f"was {frame[column].dtype} in {library}"
@@ -76,12 +93,14 @@ def check_sample_random_state(name: str, estimator: Any) -> None:
 def check_sample_side_effects(name: str, estimator: Any) -> None:
     """Check that sampling changes neither the estimator nor numpy's generator."""
     model = fitted(estimator)
+    row = support_of(estimator).rows(n_rows=1)
+    row[:, 0] = np.nan
     before = joblib.hash(model)
     state = np.random.get_state(legacy=False)  # noqa: NPY002
     for seed in (None, 0):
         model.sample(5, random_state=seed)
         if hasattr(model, "sample_conditional"):
-            model.sample_conditional([[np.nan, 1.0]], random_state=seed)
+            model.sample_conditional(row, random_state=seed)
     after = np.random.get_state(legacy=False)  # noqa: NPY002
     assert joblib.hash(state) == joblib.hash(after), (
         f"{name}: sampling moved numpy's global generator"
