@@ -17,6 +17,7 @@ from sklgen.utils.estimator_checks import (
     yield_contract_checks,
 )
 from sklgen.utils.estimator_checks._tools import has_array_parameter
+from tests import support_models
 from tests.wrong_estimators import WRONG, OneGaussian, TwoGaussians, VarianceAsScale
 
 
@@ -34,11 +35,12 @@ def failures(estimator):
     return messages
 
 
-def test_correct_model_keeps_the_contract():
-    check_generator(TwoGaussians())
+@pytest.mark.parametrize("right", [TwoGaussians, *support_models.RIGHT])
+def test_correct_model_keeps_the_contract(right):
+    check_generator(right())
 
 
-@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("wrong", [*WRONG, *support_models.WRONG])
 def test_wrong_model_fails_for_the_right_reason(wrong):
     messages = failures(wrong())
     assert messages.keys() == wrong.BREAKS.keys(), messages

@@ -57,6 +57,10 @@ def assert_ratios(
     name: str, what: str, draws: np.ndarray, log_density: np.ndarray, laws: list[Any]
 ) -> None:
     """Assert that q(x) / p(x) has mean 1 over draws from p, for each law q."""
+    impossible = float(np.mean(np.isneginf(log_density)))
+    assert impossible == 0, (
+        f"{name}: {what}: a share of {impossible:.4f} of the draws has density 0"
+    )
     for law in laws:
         ratio = np.exp(law.log_density(draws) - log_density)
         at = np.round(law.centre, 2).tolist()

@@ -242,10 +242,10 @@ class Counts(Support):
 
         Lengths beyond those summed over may have some probability: draws say how much.
         """
-        lengths = model.sample(20_000, random_state=0).sum(axis=1)
+        lengths = np.rint(model.sample(20_000, random_state=0).sum(axis=1))
         rows = _all_counts(_LONGEST, self.n_columns)
-        length = rows.sum(axis=1).astype(int)
-        of_length = np.bincount(length, np.exp(model.score_samples(rows)))
+        probability = np.exp(model.score_samples(rows))
+        of_length = np.bincount(rows.sum(axis=1).astype(int), probability)
         share = float(np.mean(lengths <= _LONGEST))
         error = np.sqrt(share * (1 - share) / len(lengths))
         total = float(of_length.sum())
