@@ -89,9 +89,10 @@ def write_checks(path: Path) -> None:
         check = entry.check
         demands = [f"`{name}`" for name in entry.needs]
         if len(entry.supports) < len(SUPPORTS):
-            demands.append(f"rows that are {' or '.join(entry.supports)}")
+            kinds = " or ".join(f'`"{kind}"`' for kind in entry.supports)
+            demands.append(f"`_support` {kinds}")
         if entry.sparse:
-            demands.append("the tag `input_tags.sparse`")
+            demands.append("tag `input_tags.sparse`")
         term = f"`{check.__name__}` (for {', '.join(demands)})"
         definition = _definition(f"{term}\n\n{inspect.getdoc(check)}")
         groups.setdefault(check.__module__, []).append(definition)

@@ -16,6 +16,8 @@ from sklgen.utils.estimator_checks import (
     parametrize_with_contract,
     yield_contract_checks,
 )
+from sklgen.utils.estimator_checks._asserts import assert_ratios
+from sklgen.utils.estimator_checks._supports import SUPPORTS
 from sklgen.utils.estimator_checks._tools import has_array_parameter
 from tests import support_models
 from tests.wrong_estimators import WRONG, OneGaussian, TwoGaussians, VarianceAsScale
@@ -47,6 +49,83 @@ def test_wrong_model_fails_for_the_right_reason(wrong):
     for check, message in wrong.BREAKS.items():
         assert re.search(message, messages[check]), messages[check]
         assert messages[check].startswith(wrong.__name__)
+
+
+def names_of_checks(estimator):
+    return {check.func.__name__ for check in yield_contract_checks(estimator)}
+
+
+def test_checks_are_those_of_the_kind_of_rows():
+    real = names_of_checks(OneGaussian())
+    counts = names_of_checks(support_models.OneDirichletMultinomial())
+    composition = names_of_checks(support_models.OneDirichlet())
+    criteria = {"check_information_criteria"}
+    of_real = {"check_affine_equivariance"}
+    of_others = {"check_sample_support"}
+    assert counts - real == criteria | of_others | {"check_sparse"}
+    assert composition - real == criteria | of_others | {"check_scale_invariance"}
+    assert real - counts == real - composition == of_real
+
+
+def test_a_kind_of_rows_that_is_unknown_is_an_error():
+    class Words(OneGaussian):
+        _support = "words"
+
+    message = "Words._support is 'words': it must be one of 'real', 'counts', 'compo"
+    with pytest.raises(ValueError, match=message):
+        check_generator(Words())
+
+
+@pytest.mark.parametrize("kind", SUPPORTS)
+def test_rows_are_of_their_kind_and_fill_frames(kind):
+    support = SUPPORTS[kind]
+    X = support.rows(n_rows=500, seed=3)
+    support.assert_rows("model", "rows", X)
+    assert X.shape == (500, support.n_columns)
+    assert X.sum(axis=1).all()
+    assert np.linalg.matrix_rank(np.cov(X.T)) == 2 + (kind == "counts")
+    columns = support.typed_columns(X)
+    assert {name: str(cells.dtype) for name, cells in columns.items()} == support.dtypes
+    for name, cells in support.columns(X).items():
+        np.testing.assert_allclose(columns[name], cells, atol=0.5)
+    with pytest.raises(AssertionError, match=r"^model: rows has "):
+        support.assert_rows("model", "rows", np.full_like(X, -np.inf))
+
+
+def every_row(kind):
+    """Rows on a fine grid over all there are, and the volume of its cells."""
+    if kind == "counts":
+        return np.array([*np.ndindex(13, 13, 13)], dtype=float), 1.0
+    step = 0.2 if kind == "real" else 0.002
+    axis = np.arange(-30, 60, step) if kind == "real" else np.arange(step, 1, step)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    if kind == "composition":
+        grid = np.column_stack([grid, 1 - grid.sum(axis=1)])
+        grid = grid[grid[:, 2] > step / 2]
+    return grid, step**2
+
+
+@pytest.mark.parametrize("kind", SUPPORTS)
+def test_laws_to_compare_with_sum_to_one(kind):
+    support = SUPPORTS[kind]
+    draws = support.rows(n_rows=1000)
+    laws = support.patches(draws)
+    rows, volume = every_row(kind)
+    for law in laws:
+        probability = np.exp(law.log_density(rows)) * volume
+        assert probability.sum() == pytest.approx(1, abs=1e-4)
+        mean = probability @ rows
+        assert np.all(np.abs(mean - law.centre) < 0.5 * draws.std(axis=0))
+        assert np.all(probability @ (rows - mean) ** 2 < 0.3 * draws.var(axis=0))
+    assert len({tuple(law.centre) for law in laws}) == len(laws) == 3
+
+
+def test_draws_without_a_density_are_found():
+    (law, *_) = SUPPORTS["real"].patches(np.random.default_rng(0).normal(size=(99, 2)))
+    log_density = np.array([0.0, -np.inf, 0.0, 0.0])
+    message = r"^model: sample: a share of 0\.2500 of the draws has density 0$"
+    with pytest.raises(AssertionError, match=message):
+        assert_ratios("model", "sample", np.zeros((4, 2)), log_density, [law])
 
 
 def test_check_generator_raises():
