@@ -32,30 +32,42 @@ def check_numeric(X: Any, model_name: str) -> None:
     numbers or None, and columns with nothing but missing cells. Arrays of dates and of
     strings are refused; other arrays and lists pass: scikit-learn validates them.
     """
-    try:
-        frame = _as_frame(X)
-        columns = [] if frame is None else list(frame.iter_columns())
-    except _narwhals().exceptions.DuplicateError as error:
-        raise ValueError(
-            f"{model_name} takes columns with names of their own: rename them. "
-            + " ".join(str(error).split())
-        ) from error
+    frame = open_frame(X, model_name)
     if frame is None:
         _check_array(X, model_name)
         return
-    if not columns:
-        raise ValueError(f"{model_name} takes at least one column: X has no columns.")
     wrong: dict[str, list[str]] = {}
-    for column in columns:
+    for column in frame.iter_columns():
         if not (_holds_numbers(column) or column.is_null().all()):
             dtype = getattr(column.to_native(), "dtype", column.dtype)
-            wrong.setdefault(_advice(column), []).append(f"{column.name!r} ({dtype})")
+            wrong.setdefault(advice(column), []).append(f"{column.name!r} ({dtype})")
     if wrong:
         found = [f"{', '.join(names)}: {advice}" for advice, names in wrong.items()]
         raise ValueError(
             f"{model_name} takes numeric and boolean columns only, got "
             f"{'; '.join(found)}."
         )
+
+
+def open_frame(X: Any, model_name: str) -> Any:
+    """X as a narwhals DataFrame with columns of distinct names; None for an array."""
+    try:
+        frame = _as_frame(X)
+        columns = [] if frame is None else list(frame.iter_columns())
+    except narwhals().exceptions.DuplicateError as error:
+        raise ValueError(
+            f"{model_name} takes columns with names of their own: rename them. "
+            + " ".join(str(error).split())
+        ) from error
+    if frame is not None and not columns:
+        raise ValueError(f"{model_name} takes at least one column: X has no columns.")
+    return frame
+
+
+def open_series(column: Any, name: Any = None) -> Any:
+    """A native column as a narwhals series; pyarrow's have no name of their own."""
+    series = narwhals().from_native(column, series_only=True)
+    return series if series.implementation.is_pandas_like() else series.alias(name)
 
 
 def _check_array(X: Any, model_name: str) -> None:
@@ -69,17 +81,17 @@ def _check_array(X: Any, model_name: str) -> None:
         )
 
 
-def _advice(column: Any) -> str:
+def advice(column: Any) -> str:
     """What to do with a column that is not numeric."""
     if column.dtype.is_temporal():
         return _DATES
     if str(getattr(column.to_native(), "dtype", "")).startswith("Sparse"):
         return _SPARSE
-    return _OBJECTS if column.dtype == _narwhals().Object() else _WORDS
+    return _OBJECTS if column.dtype == narwhals().Object() else _WORDS
 
 
 def _holds_numbers(column: Any) -> bool:
-    if column.dtype != _narwhals().Object():
+    if column.dtype != narwhals().Object():
         return _is_numeric(column.dtype)
     return column.implementation.is_pandas_like() and all(
         cell is None or isinstance(cell, (Real, Decimal, np.bool_))
@@ -118,7 +130,7 @@ class Schema:
         if frame is None:
             return rows.astype(self.dtype, copy=False)
         columns = [
-            _new_series(values, like=column)
+            new_column(values, like=column)
             for values, column in zip(rows.T, frame.iter_columns(), strict=True)
         ]
         return frame.select(*columns).to_native()
@@ -158,10 +170,10 @@ class Schema:
         if not missing.any():
             return column
         if _is_numeric(column.dtype) or not missing.all():
-            fill = _new_series(filled[missing], like=column)
+            fill = new_column(filled[missing], like=column)
             return column.scatter(np.flatnonzero(missing).tolist(), fill)
         # A column of nothing but None has no dtype of its own.
-        return _new_series(filled, like=self._fitted_column(column, j))
+        return new_column(filled, like=self._fitted_column(column, j))
 
     def _fitted_column(self, column: Any, j: int) -> Any:
         """Column j of the template if X is of the same library, else one of floats."""
@@ -179,7 +191,7 @@ class Schema:
         return np.column_stack([_snap(values, dtype) for values, dtype in columns])
 
 
-def _narwhals() -> Any:
+def narwhals() -> Any:
     # Imported on first use: it costs more than the rest of this module.
     import narwhals.stable.v2 as nw
 
@@ -190,7 +202,7 @@ def _as_frame(X: Any) -> Any:
     """X as a narwhals DataFrame; None if it is not a DataFrame."""
     if X is None or isinstance(X, (np.ndarray, list, tuple)):
         return None
-    nw = _narwhals()
+    nw = narwhals()
     frame = nw.from_native(X, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         raise ValueError(f"X is a lazy {type(X).__name__}: call .collect() first.")
@@ -203,30 +215,76 @@ def _is_numeric(dtype: Any) -> bool:
 
 def _as_numeric(column: Any) -> Any:
     """Give an empty column a float dtype, unless it has a numeric one."""
-    return column if _is_numeric(column.dtype) else column.cast(_narwhals().Float64())
+    return column if _is_numeric(column.dtype) else column.cast(narwhals().Float64())
 
 
-def _new_series(values: np.ndarray, like: Any) -> Any:
-    """Floats as a column with the library, name and exact dtype of another one."""
-    nw = _narwhals()
-    cells = _cast(values, like.dtype)
+def cells_of(column: Any, name: Any) -> np.ndarray:
+    """The observed cells of a numeric or temporal column: int64, uint64 or float64.
+
+    Instants and durations are ticks of their unit, dates are days, decimals are
+    multiples of their last digit.
+    """
+    nw = narwhals()
+    dtype = column.dtype
+    if dtype.is_decimal():
+        ticks = [int(cell.scaleb(dtype.scale)) for cell in column.to_list()]
+        try:
+            return np.array(ticks, dtype=np.int64)
+        except OverflowError as error:
+            raise ValueError(
+                f"Column {name!r} holds decimals of more than 64 bits: cast it to a "
+                "float dtype."
+            ) from error
+    if dtype == nw.Date:
+        column = column.cast(nw.Int32)
+    elif dtype.is_temporal():
+        column = column.cast(nw.Int64)
+    cells = column.to_numpy()
+    if cells.dtype.kind == "f":
+        return cells.astype(np.float64)
+    return cells.astype(np.uint64 if cells.dtype == np.uint64 else np.int64)
+
+
+def new_column(values: np.ndarray, like: Any) -> Any:
+    """Numbers as a column with the library, name and exact dtype of another one.
+
+    Integers stand for ticks where the column has dates, durations or decimals.
+    """
+    nw = narwhals()
+    dtype = like.dtype
+    if dtype.is_temporal():
+        ticks = values.astype(np.int32 if dtype == nw.Date else np.int64)
+        if not like.implementation.is_pandas_like():
+            return as_series(ticks, like).cast(dtype)
+        native = like.to_native()
+        series = type(native)(ticks, name=native.name).astype(native.dtype)
+        return open_series(series)
+    cells = _cast(values, dtype)
     if not like.implementation.is_pandas_like():
-        return nw.new_series(like.name, cells, like.dtype, backend=like.implementation)
+        return nw.new_series(like.name, cells, dtype, backend=like.implementation)
     # Several pandas dtypes (int64, Int64, int64[pyarrow]) are one to narwhals.
     native = like.to_native()
-    series = type(native)(cells, dtype=native.dtype, name=native.name)
-    return nw.from_native(series, series_only=True)
+    return open_series(type(native)(cells, dtype=native.dtype, name=native.name))
+
+
+def as_series(values: Any, like: Any) -> Any:
+    """Cells as a column of the library and name of another one."""
+    return narwhals().new_series(like.name, values, backend=like.implementation)
 
 
 def _cast(values: np.ndarray, dtype: Any) -> Any:
-    """Floats as cells of a narwhals dtype; integers are rounded and never wrap."""
+    """Numbers as cells of a narwhals dtype; integers are rounded and never wrap."""
     if dtype.is_decimal():
-        largest = Decimal((0, (9,) * dtype.precision, -dtype.scale))
-        decimals = (Decimal(f"{value:.{dtype.scale}f}") for value in values)
-        return [max(-largest, min(largest, decimal)) for decimal in decimals]
+        return _decimals(values, dtype)
     target = _numpy_dtype(dtype)
+    if dtype.is_integer() and values.dtype.kind in "iu":
+        info = np.iinfo(target)
+        return np.clip(values, info.min, info.max).astype(target)
     snapped = _snap(values, dtype)
     if not dtype.is_integer():
+        if dtype.is_float() and target.itemsize < 8:
+            largest = float(np.finfo(target).max)
+            snapped = np.clip(snapped, -largest, largest)
         return snapped.astype(target)
     # The largest int64 is no float64: the nearest one above it would wrap.
     highest = np.iinfo(target).max
@@ -234,6 +292,15 @@ def _cast(values: np.ndarray, dtype: Any) -> Any:
     inside = snapped < float(highest)
     cells[inside] = snapped[inside].astype(target)
     return cells
+
+
+def _decimals(values: np.ndarray, dtype: Any) -> list[Decimal]:
+    largest = Decimal((0, (9,) * dtype.precision, -dtype.scale))
+    if values.dtype.kind in "iu":
+        decimals = [Decimal(tick).scaleb(-dtype.scale) for tick in values.tolist()]
+    else:
+        decimals = [Decimal(f"{value:.{dtype.scale}f}") for value in values]
+    return [max(-largest, min(largest, decimal)) for decimal in decimals]
 
 
 def _snap(values: np.ndarray, dtype: Any) -> np.ndarray:
@@ -258,3 +325,27 @@ def _complete_array(
     completed = np.array(X if own else rows)
     completed[missing] = filled[missing]
     return completed
+
+
+def scatter(column: Any, rows: Any, fill: Any) -> Any:
+    """A column whose cells in these rows are those of another one.
+
+    A column of nothing but missing cells of no dtype becomes the other one.
+    """
+    nw = narwhals()
+    empty = bool(column.is_null().all())
+    pandas = column.implementation.is_pandas_like()
+    native = column.to_native()
+    if empty and (column.dtype == nw.Unknown or pandas and native.dtype == object):
+        if pandas:
+            series = fill.to_native().set_axis(native.index)
+            return open_series(series.rename(native.name))
+        return fill.alias(column.name)
+    if not pandas:
+        kept = np.full(len(column), fill_value=True)
+        kept[rows] = False
+        fill = fill if fill.dtype == column.dtype else fill.cast(column.dtype)
+        return column.zip_with(as_series(kept, like=column), fill)
+    completed = native.copy()
+    completed.iloc[rows] = fill.to_native().iloc[rows].astype(native.dtype).array
+    return open_series(completed)

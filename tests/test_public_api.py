@@ -13,6 +13,7 @@ from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator
 
 import sklgen
+from sklgen.utils._instances import TRANSFORMERS
 from sklgen.utils.estimator_checks import INSTANCES
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +86,7 @@ def test_everything_has_a_page(tmp_path):
 def test_fitted_attributes_are_documented(member):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
     fitted = set()
-    for make in INSTANCES.values():
+    for make in {**INSTANCES, **TRANSFORMERS}.values():
         model = make()
         if type(model) is not member:
             continue

@@ -47,3 +47,14 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         },
     ),
 }
+
+# Estimators that generate nothing: scikit-learn's checks apply, the contract does not.
+TRANSFORMERS: dict[str, Callable[[], Any]] = {
+    **_instances(
+        "compose.TabularEncoder",
+        {
+            "atoms": {"atom_share": 0.0, "n_quantiles": 20},
+            "labels": {"categorical_features": [0], "max_categories": 5},
+        },
+    ),
+}
