@@ -5,7 +5,16 @@ from types import ModuleType
 
 __version__ = "0.1.0.dev0"
 
-_subpackages = ["base", "compose", "datasets", "em", "families", "mixture", "utils"]
+_subpackages = [
+    "base",
+    "compose",
+    "datasets",
+    "em",
+    "families",
+    "metrics",
+    "mixture",
+    "utils",
+]
 
 __all__ = ["__version__", *_subpackages]
 
