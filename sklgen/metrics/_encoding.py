@@ -138,7 +138,8 @@ def tree_matrices(*tables: Table) -> tuple[list[np.ndarray], list[int]]:
 
     Missing cells are NaN; labels are codes below 255, learned on all tables together.
     Where there are more levels, the 254 most frequent ones stay and the others are
-    one: nothing here knows which table a row is from.
+    one, and a column tells how many rows of all tables have the level: trees cannot
+    see that names repeat otherwise. Nothing here knows which table a row is from.
 
     Returns
     -------
@@ -147,15 +148,25 @@ def tree_matrices(*tables: Table) -> tuple[list[np.ndarray], list[int]]:
     categorical : list of int
         The columns that are codes.
     """
-    matrices = [np.empty((n_rows(table), len(table))) for table in tables]
+    features: list[list[np.ndarray]] = []  # one array a table
     categorical = []
-    for j, columns in enumerate(zip(*tables, strict=True)):
-        levels = _frequent_levels(columns) if columns[0].is_label else None
-        if levels is not None:
-            categorical.append(j)
-        for matrix, column in zip(matrices, columns, strict=True):
-            matrix[:, j] = column.values if levels is None else _codes(column, levels)
-    return matrices, categorical
+    for columns in zip(*tables, strict=True):
+        if not columns[0].is_label:
+            features.append([column.values for column in columns])
+            continue
+        names, counts = _count_all(columns)
+        levels = names
+        if len(names) > _MOST_LEVELS:
+            order = np.argsort(-counts, kind="stable")
+            levels = np.sort(names[order[: _MOST_LEVELS - 1]])
+            table = np.append(counts, np.nan)
+            codes = [_codes(column, names.tolist()) for column in columns]
+            features.append(
+                [table[np.nan_to_num(c, nan=-1).astype(int)] for c in codes]
+            )
+        categorical.append(len(features))
+        features.append([_codes(column, levels.tolist()) for column in columns])
+    return [np.column_stack(one) for one in zip(*features, strict=True)], categorical
 
 
 def fit_trees(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
@@ -163,12 +174,9 @@ def fit_trees(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
     return model.fit(np.where(np.isnan(X).all(axis=0), 0.0, X), y)
 
 
-def _frequent_levels(columns: Sequence[Column]) -> list[str]:
+def _count_all(columns: Sequence[Column]) -> tuple[np.ndarray, np.ndarray]:
     labels = np.concatenate([column.values[~is_missing(column)] for column in columns])
-    names, counts = _count(labels, np.ones(len(labels)))
-    if len(names) > _MOST_LEVELS:
-        names = names[np.argsort(-counts, kind="stable")[: _MOST_LEVELS - 1]]
-    return sorted(names)
+    return _count(labels, np.ones(len(labels)))
 
 
 def _count(labels: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

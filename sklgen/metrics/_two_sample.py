@@ -126,8 +126,9 @@ def classifier_two_sample_test(
     other: a classifier has learned the twin of a row with the wrong name.
 
     Labels with more than 255 levels keep the 254 most frequent ones of both tables
-    together. Differences in dtype alone are levelled: where one table has float32 or
-    days, the other one is rounded alike.
+    together, and how often a label occurs in both becomes a column. Differences in
+    dtype alone are levelled: where one table has float32 or days, the other one is
+    rounded alike.
 
     References
     ----------
