@@ -70,6 +70,11 @@ def open_series(column: Any, name: Any = None) -> Any:
     return series if series.implementation.is_pandas_like() else series.alias(name)
 
 
+def is_object(native: Any) -> bool:
+    """Whether a native column is one of Python objects, which only pandas has."""
+    return str(getattr(native, "dtype", "")) == "object"
+
+
 def _check_array(X: Any, model_name: str) -> None:
     """Refuse arrays of dates and strings, which numpy would turn into floats."""
     advice = {**dict.fromkeys("mM", _DATES), **dict.fromkeys("UST", _WORDS)}
@@ -239,7 +244,7 @@ def cells_of(column: Any, name: Any) -> np.ndarray:
         column = column.cast(nw.Int32)
     elif dtype.is_temporal():
         column = column.cast(nw.Int64)
-    cells = column.to_numpy()
+    cells: np.ndarray = column.to_numpy()
     if cells.dtype.kind == "f":
         return cells.astype(np.float64)
     return cells.astype(np.uint64 if cells.dtype == np.uint64 else np.int64)
@@ -336,7 +341,7 @@ def scatter(column: Any, rows: Any, fill: Any) -> Any:
     empty = bool(column.is_null().all())
     pandas = column.implementation.is_pandas_like()
     native = column.to_native()
-    if empty and (column.dtype == nw.Unknown or pandas and native.dtype == object):
+    if empty and (column.dtype == nw.Unknown or (pandas and is_object(native))):
         if pandas:
             series = fill.to_native().set_axis(native.index)
             return open_series(series.rename(native.name))

@@ -18,6 +18,7 @@ from sklgen._frames import (
     advice,
     as_series,
     cells_of,
+    is_object,
     narwhals,
     new_column,
     open_series,
@@ -42,7 +43,7 @@ class Cells:
     stub : Stub
         How to build such a column.
     dtype : dtype
-        numpy's dtype of numbers as the column holds them; object otherwise.
+        numpy's dtype of numbers as the column holds them; None for labels.
     unit : str or None
         Unit of the ticks of instants and durations.
     kind : {"label", "number", "datetime", "timedelta"}
@@ -57,7 +58,7 @@ class Cells:
     values: Any
     missing: Mask
     stub: Stub
-    dtype: Any = np.dtype(object)
+    dtype: Any = None
     unit: str | None = None
     kind: str = "label"
     order: tuple[Any, ...] | None = None
@@ -82,7 +83,7 @@ class Stub(ABC):
 
 @dataclass(frozen=True, eq=False)
 class SeriesStub(Stub):
-    """Of a column of a DataFrame: native cells of it, one of them missing if any was."""
+    """Of a column of a DataFrame: native cells, one of them missing if any was."""
 
     name: Any
     series: Any
@@ -94,9 +95,10 @@ class SeriesStub(Stub):
         return cls(column.name, column.to_native(), blank)
 
     def keep(self, rows: list[int]) -> Stub:
-        has_blank = self.blank is not None
-        kept = self._gather([*rows, self.blank] if has_blank else rows)
-        return SeriesStub(self.name, kept.to_native(), len(rows) if has_blank else None)
+        if self.blank is None:
+            return SeriesStub(self.name, self._gather(rows).to_native())
+        kept = self._gather([*rows, self.blank])
+        return SeriesStub(self.name, kept.to_native(), len(rows))
 
     def take(self, rows: Any) -> Any:
         missing = rows < 0
@@ -105,7 +107,7 @@ class SeriesStub(Stub):
         return self._blanked(self._gather(np.maximum(rows, 0).tolist()), missing)
 
     def build(self, values: np.ndarray, missing: Mask) -> Any:
-        if getattr(self.series, "dtype", None) == object:
+        if is_object(self.series):
             cells = values.astype(object)
             cells[missing] = (
                 None if self.blank is None else self.series.iloc[self.blank]
@@ -183,10 +185,10 @@ def read_series(column: Any) -> Cells:
         return Cells(
             name, [None] * len(missing), missing, SeriesStub.of(column, missing)
         )
-    if getattr(native, "dtype", None) == object:
+    if is_object(native):
         cells = native.to_numpy()
         return _read_objects(name, cells, SeriesStub.of(column, missing), missing)
-    if dtype.is_numeric() or dtype.is_temporal() and dtype != nw.Time:
+    if dtype.is_numeric() or (dtype.is_temporal() and dtype != nw.Time):
         values = cells_of(column.filter((~missing).tolist()), name)
         unit = getattr(dtype, "time_unit", "d" if dtype == nw.Date else None)
         kind = "number"

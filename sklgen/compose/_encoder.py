@@ -16,11 +16,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklgen._frames import open_frame, scatter
+from sklgen._frames import open_frame
 from sklgen._random import as_generator
 from sklgen.base import check_weights
-from sklgen.compose._cells import Cells, read_array, read_series
-from sklgen.compose._columns import Column, LabelColumn, NumberColumn, Rules
+from sklgen.compose._cells import Cells
+from sklgen.compose._columns import Column, Rules
+from sklgen.compose._labels import LabelColumn
+from sklgen.compose._numbers import NumberColumn
+from sklgen.compose._table import (
+    completed_array,
+    completed_series,
+    position,
+    read_table,
+)
 from sklgen.families._base import Array
 
 # Scores that fit itself computes agree to this; those of float32 were rounded once.
@@ -82,7 +90,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn.preprocessing.QuantileTransformer : Scores that end at the extremes of `fit`.
+    sklearn.preprocessing.QuantileTransformer : Scores that end at those of `fit`.
     sklearn.preprocessing.OrdinalEncoder : Codes of labels alone.
 
     Notes
@@ -187,7 +195,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             keep = weight > 0
             weight = weight[keep]
             rows = rows[keep] if frame is None else rows.filter(keep.tolist())
-        table = _read(rows)
+        table = read_table(rows)
         names = [cells.name for cells in table]
         labelled = self._labelled(names)
         bounds = self._given_bounds(names)
@@ -239,7 +247,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             Codes and normal scores, NaN for missing and unknown cells; float32 where X
             is an array of float32.
         """
-        table, dtype = self._read_table(X)
+        table, dtype = self._read(X)
         blocks = [
             c.encode(cells) for c, cells in zip(self.columns_, table, strict=True)
         ]
@@ -291,7 +299,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             call.
         """
         frame, array = self._open(X, reset=False)
-        table = _read(array if frame is None else frame)
+        table = read_table(array if frame is None else frame)
         filled = []
         decoded = zip(self.columns_, table, self._decode(T, 0), strict=True)
         for j, (column, cells, (values, missing)) in enumerate(decoded):
@@ -304,8 +312,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             own = None if frame is None else frame.get_column(frame.columns[j])
             filled.append((column, cells, values, missing, rows, own))
         if frame is None:
-            return _completed_array(array, filled)
-        columns = [_completed_series(*parts) for parts in filled]
+            return completed_array(array, filled)
+        columns = [completed_series(*parts) for parts in filled]
         return frame.with_columns(*columns).to_native()
 
     def limits(self, X: Any) -> tuple[Array, Array]:
@@ -323,7 +331,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             column has no grid. A cell at a bound reaches to -40 or 40. NaN for missing
             cells, atoms and codes.
         """
-        table, _ = self._read_table(X)
+        table, _ = self._read(X)
         pairs = [c.limits(cells) for c, cells in zip(self.columns_, table, strict=True)]
         return np.hstack([p[0] for p in pairs]), np.hstack([p[1] for p in pairs])
 
@@ -342,14 +350,14 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             plus the log share of each rare label in its bucket. Cells of a grid add
             nothing: the normal mass between their `limits` is a probability.
         """
-        table, _ = self._read_table(X)
+        table, _ = self._read(X)
         offset = np.zeros(len(table[0].missing))
         for column, cells in zip(self.columns_, table, strict=True):
             offset += column.log_density_offset(cells)
         return offset
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the typed columns.
+        """Name the typed columns.
 
         Parameters
         ----------
@@ -389,11 +397,11 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
         return None, array
 
-    def _read_table(self, X: Any) -> tuple[list[Cells], Any]:
+    def _read(self, X: Any) -> tuple[list[Cells], Any]:
         check_is_fitted(self)
         frame, array = self._open(X, reset=False)
         single = frame is None and array.dtype == np.float32
-        table = _read(array if frame is None else frame)
+        table = read_table(array if frame is None else frame)
         return table, np.float32 if single else np.float64
 
     def _decode(self, T: Any, random_state: Any) -> list[Any]:
@@ -408,7 +416,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         if T.shape[1] != len(self.kinds_):
             raise ValueError(
                 f"T has {T.shape[1]} columns, but {type(self).__name__} was fitted to "
-                f"a table of {len(self.kinds_)} typed columns: pass what transform gives."
+                f"rows of {len(self.kinds_)} typed columns: pass what transform gives."
             )
         rng, precision = as_generator(random_state), _PRECISION[T.dtype.name]
         ends = np.cumsum([column.n_typed for column in self.columns_])
@@ -433,7 +441,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 )
             return np.array(given)
         for g in given:
-            mask[_position(g, names, "categorical_features")] = True
+            mask[position(g, names, "categorical_features")] = True
         return mask
 
     def _given_bounds(self, names: list[Any]) -> dict[int, tuple[Any, Any]]:
@@ -447,51 +455,5 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                     f"bounds of {key!r} must be a pair (low, high), got {pair!r}; None "
                     "stands for no bound."
                 ) from error
-            bounds[_position(key, names, "bounds")] = (low, high)
+            bounds[position(key, names, "bounds")] = (low, high)
         return bounds
-
-
-def _position(key: Any, names: list[Any], parameter: str) -> int:
-    """Position of a column given by name or position."""
-    if isinstance(key, (int, np.integer)) and -len(names) <= key < len(names):
-        return int(key) % len(names)
-    if key in names:
-        return names.index(key)
-    raise ValueError(f"{parameter} names {key!r}, which is no column of X: {names}.")
-
-
-def _read(rows: Any) -> list[Cells]:
-    """Read every column; infinities are refused."""
-    if isinstance(rows, np.ndarray):
-        table = [read_array(j, column) for j, column in enumerate(rows.T)]
-    else:
-        table = [read_series(column) for column in rows.iter_columns()]
-    for cells in table:
-        is_float = cells.kind == "number" and cells.values.dtype.kind == "f"
-        if is_float and np.isinf(cells.values).any():
-            raise ValueError(
-                f"Column {cells.name!r} contains infinity: replace inf by NaN to treat "
-                "it as missing, or by a finite value."
-            )
-    return table
-
-
-def _completed_array(array: np.ndarray, filled: list[Any]) -> np.ndarray:
-    completed = np.array(array)
-    for j, (column, _, values, missing, rows, _) in enumerate(filled):
-        if len(rows):
-            completed[rows, j] = column.build(values, missing)[rows]
-    return completed
-
-
-def _completed_series(
-    column: Column, cells: Cells, values: Any, missing: Any, rows: Any, own: Any
-) -> Any:
-    """A column of X with these rows filled."""
-    if not len(rows):
-        return own
-    numbers = column.kind == "number" and own.dtype.is_numeric()
-    same = cells.digits == getattr(column, "digits", 0)
-    stub = cells.stub if numbers and same else None
-    fill = column.build(values, missing, stub)
-    return scatter(own, rows, fill)

@@ -16,6 +16,9 @@ _NEAREST = 1e-6
 # Weight of the rows beyond the outermost cells of a grid: half a row, or this share of
 # the weight of the outermost value if that is less.
 _BEYOND = 0.1
+# Share of the weight of a cell at a bound that is beyond its knot: about that for which
+# the score of the cell's centre is the mean score of the cell.
+_AT_BOUND = 0.125
 # Values on a grid that no row has, between two that are knots, get this share of the
 # rarer one's weight, which keeps the map strictly increasing.
 _BETWEEN = 1e-3
@@ -62,7 +65,7 @@ class QuantileMap:
 
     def log_slope(self, x: Any) -> Array:
         """Log of dz/dx."""
-        return self._evaluate(x)[1] - self._exponent * np.log(2.0)
+        return np.asarray(self._evaluate(x)[1] - self._exponent * np.log(2.0))
 
     def inverse(self, z: Any) -> Array:
         """Values of normal scores; never beyond the bounds."""
@@ -88,7 +91,7 @@ class QuantileMap:
         x[above] = knots[-1] + _step_back(
             z[above] - self.z[-1], slope[-1], high - knots[-1]
         )
-        return np.clip(np.ldexp(x, self._exponent), self.low, self.high)
+        return np.asarray(np.clip(np.ldexp(x, self._exponent), self.low, self.high))
 
     def _evaluate(self, x: Any) -> tuple[Array, Array]:
         """z, and the log of dz/dx for x in units of two to the exponent."""
@@ -212,12 +215,12 @@ def through_cells(
         Its knots are edges of cells.
     """
     total = weight.sum()
-    heavy = np.full(len(x), True) if len(x) <= n_knots else weight >= total / n_knots
+    heavy = weight >= (total / n_knots if len(x) > n_knots else 0)
     left, right = _gaps(x, heavy, atoms)
     # Gaps that are knots: all that touch a heavy cell or hold an atom, and quantiles.
-    chosen = heavy[:-1] | heavy[1:] | (left < right)
-    chosen[_nearest(np.cumsum(weight[:-1]) / total, _levels(n_knots, total))] = True
-    chosen = np.flatnonzero(chosen)
+    is_knot = heavy[:-1] | heavy[1:] | (left < right)
+    is_knot[_nearest(np.cumsum(weight[:-1]) / total, _levels(n_knots, total))] = True
+    chosen = np.flatnonzero(is_knot)
     split = (left < right)[chosen]
     inside = np.add.reduceat(weight, np.concatenate([[0], chosen + 1]))
     between = np.minimum(weight[:-1], weight[1:])[chosen] * _BETWEEN
@@ -225,10 +228,12 @@ def through_cells(
     masses = np.insert(inside, np.flatnonzero(split) + 1, between[split])
     edges = np.concatenate([left[chosen], right[chosen][split]])
     edges = np.concatenate([[x[0] - 0.5], np.sort(edges), [x[-1] + 0.5]])
-    ends = [
-        weight[i] / 8 if edges[i] == bound else min(0.5, _BEYOND * weight[i])
-        for i, bound in ((0, low), (-1, high))
-    ]
+    ends = np.minimum(0.5, _BEYOND * weight[[0, -1]])
+    for i, bound in ((0, low), (-1, high)):
+        if edges[i] == bound:
+            # No value is beyond: part of the outermost cell's own weight is.
+            ends[i] = _AT_BOUND * weight[i]
+            masses[i] -= ends[i]
     masses = np.concatenate([ends[:1], masses, ends[1:]])
     below, above = np.cumsum(masses)[:-1], np.cumsum(masses[::-1])[::-1][1:]
     return QuantileMap(edges, _scores(below, above, masses.sum()), low, high)
@@ -268,4 +273,5 @@ def _nearest(points: Array, levels: Array) -> Any:
 
 def _scores(below: Array, above: Array, total: float) -> Array:
     """Normal scores of weights below and above, each accurate in its own tail."""
-    return np.where(below < above, ndtri(below / total), -ndtri(above / total))
+    low, high = ndtri(below / total), -ndtri(above / total)
+    return np.asarray(np.where(below < above, low, high))

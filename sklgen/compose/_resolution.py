@@ -87,7 +87,7 @@ class Decimals(Scale):
     coarse: bool = True
 
     @property
-    def step(self) -> float:  # type: ignore[override]
+    def step(self) -> float:
         return float(f"1e{-self.digits}")
 
     def coordinates(self, values: np.ndarray) -> Array:

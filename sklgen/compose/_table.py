@@ -1,0 +1,57 @@
+"""A table as columns of cells, and its missing cells filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklgen._frames import scatter
+from sklgen.compose._cells import Cells, read_array, read_series
+from sklgen.compose._columns import Column
+
+
+def position(key: Any, names: list[Any], parameter: str) -> int:
+    """Position of a column given by name or position."""
+    if isinstance(key, (int, np.integer)) and -len(names) <= key < len(names):
+        return int(key) % len(names)
+    if key in names:
+        return names.index(key)
+    raise ValueError(f"{parameter} names {key!r}, which is no column of X: {names}.")
+
+
+def read_table(rows: Any) -> list[Cells]:
+    """Read every column; infinities are refused."""
+    if isinstance(rows, np.ndarray):
+        table = [read_array(j, column) for j, column in enumerate(rows.T)]
+    else:
+        table = [read_series(column) for column in rows.iter_columns()]
+    for cells in table:
+        is_float = cells.kind == "number" and cells.values.dtype.kind == "f"
+        if is_float and np.isinf(cells.values).any():
+            raise ValueError(
+                f"Column {cells.name!r} contains infinity: replace inf by NaN to treat "
+                "it as missing, or by a finite value."
+            )
+    return table
+
+
+def completed_array(array: np.ndarray, filled: list[Any]) -> np.ndarray:
+    completed = np.array(array)
+    for j, (column, _, values, missing, rows, _) in enumerate(filled):
+        if len(rows):
+            completed[rows, j] = column.build(values, missing)[rows]
+    return completed
+
+
+def completed_series(
+    column: Column, cells: Cells, values: Any, missing: Any, rows: Any, own: Any
+) -> Any:
+    """A column of X with these rows filled."""
+    if not len(rows):
+        return own
+    numbers = column.kind == "number" and own.dtype.is_numeric()
+    same = cells.digits == getattr(column, "digits", 0)
+    stub = cells.stub if numbers and same else None
+    fill = column.build(values, missing, stub)
+    return scatter(own, rows, fill)
