@@ -188,7 +188,7 @@ class BaseMixture(LikelihoodMixture):
                 if warm
                 else self._starts(X, weight, equal)
             )
-            with self._progress() as monitor:
+            with progress(self) as monitor:
                 runs = [
                     self._run(start, rows, tol=self.tol, monitor=monitor)
                     for start in starts
@@ -291,20 +291,22 @@ class BaseMixture(LikelihoodMixture):
             for _ in range(self.n_init):
                 yield STARTS[self.init_params](Z, weight, K, rng)
 
-    @contextmanager
-    def _progress(self) -> Iterator[Callable[[float], object]]:
-        if not self.verbose:
-            yield lambda bound: None
-            return
-        from tqdm.auto import tqdm
 
-        with tqdm(desc=type(self).__name__, unit="iter") as bar:
+@contextmanager
+def progress(estimator: Any) -> Iterator[Callable[[float], object]]:
+    """Show the bound of each iteration, if the estimator is verbose."""
+    if not estimator.verbose:
+        yield lambda bound: None
+        return
+    from tqdm.auto import tqdm
 
-            def advance(bound: float) -> None:
-                bar.set_postfix_str(f"bound {bound:.6g} a row", refresh=False)
-                bar.update()
+    with tqdm(desc=type(estimator).__name__, unit="iter") as bar:
 
-            yield advance
+        def advance(bound: float) -> None:
+            bar.set_postfix_str(f"bound {bound:.6g} a row", refresh=False)
+            bar.update()
+
+        yield advance
 
 
 def _expectation(rows: Rows) -> Callable[[Mixture[Any]], MixtureStatistics]:

@@ -30,6 +30,13 @@ def _instances(
 
 INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
+        "mixture.DirichletProcessMixture",
+        {
+            "diag": {"covariance_type": "diag"},
+            "concentration": {"weight_concentration_prior": 5.0, "n_init": 2},
+        },
+    ),
+    **_instances(
         "mixture.GaussianMixture",
         {
             "full": {"n_components": 3},

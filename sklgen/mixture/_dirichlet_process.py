@@ -1,0 +1,244 @@
+"""Dirichlet process mixtures: the number of components is found."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklgen._random import as_generator
+from sklgen.base import check_weights
+from sklgen.em import first_best, n_threads
+from sklgen.families import Components
+from sklgen.families._base import Array
+from sklgen.mixture._base import _SAMPLE_ROWS, _check_observed, progress
+from sklgen.mixture._dirichlet_process_model import ProcessPosterior
+from sklgen.mixture._dirichlet_process_prior import GaussianPrior
+from sklgen.mixture._dirichlet_process_search import Ascent
+from sklgen.mixture._dirichlet_process_start import Discovery
+from sklgen.mixture._fitted import FittedMixture
+
+# Number of clusters that a start and a split begin with, before merges.
+_SEEDS, _SEEDS_OF_SPLIT = 20, 5
+# Between moves the bound is climbed to this gain left, in nats per row.
+_ROUGH_TOL = 1e-4
+
+
+class DirichletProcessMixture(FittedMixture):
+    """Mixture with a Dirichlet process prior, which finds the number of components.
+
+    Parameters
+    ----------
+    covariance_type : {"full", "diag"}, default="full"
+        A matrix for each component, or a variance for each component and column.
+    weight_concentration_prior : float, default=1.0
+        Concentration of the process: higher values expect more components.
+    max_components : int, default=100
+        Largest number of components. It should be out of reach.
+    mean_prior : array-like of shape (n_features,), default=None
+        Expected mean of a component. None takes the mean of the data.
+    mean_precision_prior : float, default=0.1
+        Number of rows that the expected mean is worth.
+    degrees_of_freedom_prior : float, default=None
+        Number of rows that the expected covariance is worth, above `n_features` - 1 if
+        full and above 0 if diag. None takes `n_features` + 2 and 3.
+    covariance_prior : array-like, default=None
+        Expected covariance of a component (the inverse of the expected precision), of
+        shape (n_features, n_features) if full and (n_features,) if diag. None takes a
+        tenth of that of the data.
+    tol : float, default=1e-6
+        The fit ends when no move raises the bound and the gain that is left, in nats
+        per row, is estimated to be below this.
+    max_iter : int, default=1000
+        Largest number of E-steps after the first, those of moves included.
+    n_init : int, default=1
+        Number of starts on a sample of at most 8192 rows; the best one goes on.
+    random_state : int, RandomState instance or None, default=None
+        Randomness of the starts and moves.
+    verbose : int, default=0
+        1 shows a progress bar.
+    n_jobs : int or None, default=None
+        Number of threads. None takes the cores the process may use, or
+        OMP_NUM_THREADS. Results are the same to the last bit for any number.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components found.
+    weights_ : ndarray of shape (n_components_,)
+        Expected weight of each component, the largest first; they sum to one. What the
+        process keeps for components that it has not seen is shared out among them.
+    means_ : ndarray of shape (n_components_, n_features)
+        Posterior mean of the mean of each component.
+    covariances_ : ndarray of shape (n_components_, n_features, n_features) or \
+            (n_components_, n_features)
+        Inverse of the posterior mean of the precision of each component.
+    converged_ : bool
+        Whether no move raised the bound and the gain left fell below `tol`.
+    n_iter_ : int
+        Number of E-steps on all rows after the first.
+    lower_bound_ : float
+        Lower bound on the log-evidence of the data, per row, all constants included.
+    lower_bounds_ : list of float
+        The bound after each step that was kept. It never falls.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `fit` saw a DataFrame with string names.
+
+    Examples
+    --------
+    >>> from sklgen.datasets import load_old_faithful
+    >>> from sklgen.mixture import DirichletProcessMixture
+    >>> X = load_old_faithful().data
+    >>> model = DirichletProcessMixture(random_state=0).fit(X)
+    >>> model.n_components_
+    3
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "covariance_type": [StrOptions({"full", "diag"})],
+        "weight_concentration_prior": [Interval(Real, 0, None, closed="neither")],
+        "max_components": [Interval(Integral, 1, None, closed="left")],
+        "mean_prior": ["array-like", None],
+        "mean_precision_prior": [Interval(Real, 0, None, closed="neither")],
+        "degrees_of_freedom_prior": [Interval(Real, 0, None, closed="neither"), None],
+        "covariance_prior": ["array-like", None],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "n_jobs": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+            None,
+        ],
+    }
+
+    def __init__(
+        self,
+        *,
+        covariance_type: str = "full",
+        weight_concentration_prior: float = 1.0,
+        max_components: int = 100,
+        mean_prior: Any = None,
+        mean_precision_prior: float = 0.1,
+        degrees_of_freedom_prior: float | None = None,
+        covariance_prior: Any = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        n_init: int = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.covariance_type = covariance_type
+        self.weight_concentration_prior = weight_concentration_prior
+        self.max_components = max_components
+        self.mean_prior = mean_prior
+        self.mean_precision_prior = mean_precision_prior
+        self.degrees_of_freedom_prior = degrees_of_freedom_prior
+        self.covariance_prior = covariance_prior
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fit the posterior by variational inference with births and merges.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training rows; NaN marks missing cells.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each row; a weight of 2 is the row twice, a weight
+            of 0 its removal.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is a row or column without any observed cell, an infinite cell, no
+            positive weight, or a prior that does not fit the data's shape.
+        """
+        X = self._validate(X, reset=True)
+        weight = check_weights(sample_weight, X)
+        names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+        _check_observed(X, weight, names)
+        family = GaussianPrior.of(self, X, weight, n_threads(self.n_jobs))
+        rng = as_generator(self.random_state)
+        discover = Discovery(
+            prior=family.law,
+            concentration=float(self.weight_concentration_prior),
+            seeds=min(_SEEDS, self.max_components),
+            limit=_SAMPLE_ROWS,
+            open_rows=partial(self._rows, components=family.components),
+            places=family.places,
+            rng=rng,
+        )
+        starts = [discover(X, weight) for _ in range(self.n_init)]
+        start = starts[first_best([gain for _, gain in starts])][0]
+        start = start.repeated(float(weight.sum() / start.sticks.counts.sum()))
+        with (
+            self._rows(X, weight, family.components) as rows,
+            progress(self) as monitor,
+        ):
+            ascent = Ascent(start, rows, max_iter=self.max_iter, monitor=monitor)
+            self._search(ascent, discover.with_seeds(_SEEDS_OF_SPLIT), X, weight)
+        self._store(ascent)
+        return self
+
+    def _search(
+        self, ascent: Ascent, discover: Discovery, X: NDArray[Any], weight: Array
+    ) -> None:
+        """Climb, merge and split until nothing raises the bound."""
+        moved = True
+        while moved and not ascent.exhausted:
+            ascent.climb(max(self.tol, _ROUGH_TOL))
+            moved = ascent.merge()
+            moved |= ascent.split(discover, X, weight, self.max_components)
+            if not moved and self.tol < _ROUGH_TOL:
+                ascent.climb(self.tol)
+                moved = ascent.merge()
+
+    def _store(self, ascent: Ascent) -> None:
+        self._posterior: ProcessPosterior = ascent.model
+        weights = ascent.model.sticks.mean_weights
+        self.n_components_ = len(weights)
+        self.weights_ = weights / weights.sum()
+        self.means_ = ascent.model.laws.mean
+        self.covariances_ = ascent.model.laws.covariances
+        self.converged_ = ascent.converged
+        self.n_iter_ = ascent.n_iter
+        self.lower_bounds_ = list(ascent.bounds)
+        self.lower_bound_ = self.lower_bounds_[-1]
+        if not self.converged_ and self.max_iter > 0:
+            warnings.warn(
+                f"{type(self).__name__} did not converge in max_iter={self.max_iter} "
+                f"iterations: the gain left is above tol={self.tol}. Raise max_iter or "
+                "tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _components(self) -> Components:
+        predictive: Components = self._posterior.laws.predictive()
+        return predictive
