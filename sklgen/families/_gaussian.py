@@ -45,11 +45,11 @@ class Moments(Additive):
 class Gaussian(Family):
     """Gaussian components; each structure of their covariances is a subclass.
 
-    `scale` and `floor` bound covariances from below. `settle` lowers `scale` from the
-    deviations of the data to those within the components of a start, so that clusters
-    far apart do not widen the bound. The M-step is the exact maximum of the likelihood
-    among covariances C with C - floor * diag(scale**2) positive semi-definite, so that
-    the bound cannot fall.
+    `scale` and `floor` bound covariances from below. `settle` sets `scale` to the
+    deviations within the components of a start, at most those of the data and at least
+    their `scale`, so that clusters far apart do not widen the bound. The M-step is the
+    exact maximum of the likelihood among covariances C with C - floor * diag(scale**2)
+    positive semi-definite, so that the bound cannot fall.
 
     Parameters
     ----------
@@ -61,20 +61,20 @@ class Gaussian(Family):
         Positive unit of each column.
     floor : float
         Smallest eigenvalue of a covariance in these units.
+    prior_count : float, default=0.0
+        Rows that every covariance counts before the data, at one unit from the mean
+        in each column: an inverse Wishart prior, whose mode the M-step takes.
     """
 
     means: Array
     covariances: Array
     scale: Array
     floor: float
+    prior_count: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.means.shape
-
-    @property
-    def log_prior(self) -> float:
-        return 0.0
 
     @abstractmethod
     def variances(self) -> Array:
@@ -202,8 +202,7 @@ class Gaussian(Family):
     def settle(self, weights: Array, data: Self) -> Self:
         within = weights @ self.variances()
         highest = data.variances()[0]
-        lowest = RESOLUTION**2 * highest
-        return replace(self, scale=np.sqrt(np.clip(within, lowest, highest)))
+        return replace(self, scale=np.sqrt(np.clip(within, data.scale**2, highest)))
 
     def nonempty(self, count: Array) -> NDArray[np.bool_]:
         """Whether there is weight enough to learn from.

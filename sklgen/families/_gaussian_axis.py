@@ -54,15 +54,33 @@ class AxisGaussian(Gaussian):
         step = np.where(alive, statistics.first / count, 0.0)
         scatter = np.where(alive, statistics.second - count * step**2, 0.0)
         count = np.where(alive, count, 0.0)
-        pooled_count = self.pool(count)
+        known, unit = self._prior
+        pooled_count = self.pool(count) + known
         variances = np.where(
             pooled_count > 0,
-            self.pool(scatter) / np.where(pooled_count > 0, pooled_count, 1.0),
+            (self.pool(scatter) + known * unit)
+            / np.where(pooled_count > 0, pooled_count, 1.0),
             self.covariances,
         )
         return replace(
             self, means=self.means + step, covariances=self._bounded(variances)
         )
+
+    @property
+    def _prior(self) -> tuple[Array, Array]:
+        """Cells that each variance counts before the data, and their mean square."""
+        shape = self.means.shape
+        columns = self.pool(np.ones(shape))
+        squares = self.pool(np.broadcast_to(self.scale**2, shape))
+        return self.prior_count * columns, squares / columns
+
+    @property
+    def log_prior(self) -> float:
+        if not self.prior_count:
+            return 0.0
+        known, square = self._prior
+        variances = self.covariances
+        return float(-0.5 * np.sum(known * (np.log(variances) + square / variances)))
 
     @staticmethod
     @abstractmethod

@@ -65,6 +65,18 @@ class MatrixGaussian(Gaussian):
             covariances=self._bounded(covariances),
         )
 
+    @property
+    def _prior_scatter(self) -> Array:
+        return self.prior_count * np.diag(self.scale**2)
+
+    @property
+    def log_prior(self) -> float:
+        if not self.prior_count:
+            return 0.0
+        _, inverse, log_determinant = factorize(self.covariances)
+        traces = np.einsum("kij,j->k", inverse**2, self.scale**2)
+        return float(-0.5 * self.prior_count * np.sum(log_determinant + traces))
+
     @abstractmethod
     def _from_scatter(
         self, statistics: Moments, step: Array, alive: NDArray[np.bool_]
@@ -216,9 +228,13 @@ class FullGaussian(MatrixGaussian):
     def _from_scatter(
         self, statistics: Moments, step: Array, alive: NDArray[np.bool_]
     ) -> Array:
-        count = np.where(alive, statistics.count, 1.0)[:, None, None]
-        covariances = statistics.second / count - outer(step)
-        return np.where(alive[:, None, None], covariances, self.covariances)
+        count = statistics.count[:, None, None]
+        known = np.where(alive[:, None, None], count, 0.0) + self.prior_count
+        scatter = np.where(
+            alive[:, None, None], statistics.second - count * outer(step), 0.0
+        )
+        covariances = (scatter + self._prior_scatter) / np.where(known, known, 1.0)
+        return np.where(known > 0, covariances, self.covariances)
 
 
 class TiedGaussian(MatrixGaussian):
@@ -257,4 +273,5 @@ class TiedGaussian(MatrixGaussian):
         self, statistics: Moments, step: Array, alive: NDArray[np.bool_]
     ) -> Array:
         between = self.pool(outer(step) * statistics.count[:, None, None])
-        return np.asarray((statistics.second - between) / statistics.count.sum())
+        scatter = statistics.second - between + self._prior_scatter
+        return np.asarray(scatter / (statistics.count.sum() + self.prior_count))
