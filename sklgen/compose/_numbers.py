@@ -220,7 +220,11 @@ class NumberColumn(Column):
         one by chance as rarely as floats coincide.
         """
         assert self.map is not None
-        values = self.scale.values(self.map.inverse(scores)).astype(self.atoms.dtype)
+        x = self.map.inverse(scores)
+        if self.scale.coarse:
+            # A bound is an edge of two cells, of which the inner one is meant.
+            x = np.clip(np.rint(x), self.map.low + 0.5, self.map.high - 0.5)
+        values = self.scale.values(x).astype(self.atoms.dtype)
         if not len(self.exact):
             return values
         known = self._exact_scores

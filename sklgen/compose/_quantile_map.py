@@ -16,6 +16,8 @@ _NEAREST = 1e-6
 # Weight of the rows beyond the outermost cells of a grid: half a row, or this share of
 # the weight of the outermost value if that is less.
 _BEYOND = 0.1
+# Weight that the outermost knots are apart, at least.
+_FEWEST_ROWS = 5
 # Share of the weight of a cell at a bound that is beyond its knot: about that for which
 # the score of the cell's centre is the mean score of the cell.
 _AT_BOUND = 0.125
@@ -126,14 +128,18 @@ def _slopes(width: Array, secant: Array) -> Array:
     """Derivatives at the knots: harmonic means of the secants, as in pchip.
 
     They are at most three times the smaller secant, so that a steep interval leaves its
-    flat neighbours as they are.
+    flat neighbours as they are. The ends, which the tails go on with, take the secant
+    of one interval or of two, whichever is flatter: the outermost values may be close
+    by chance, and a steep tail would rule out all that is beyond.
     """
     if len(width) == 1:
         return np.repeat(secant, 2)
     left, right = width[:-1], width[1:]
     share = (left + 2 * right) / (3 * (left + right))
     inner = 1 / (share / secant[:-1] + (1 - share) / secant[1:])
-    return np.concatenate([secant[:1], inner, secant[-1:]])
+    both = (secant[:-1] * left + secant[1:] * right) / (left + right)
+    first, last = min(secant[0], both[0]), min(secant[-1], both[-1])
+    return np.concatenate([[first], inner, [last]])
 
 
 def _step(distance: Array, slope: float, room: float) -> tuple[Array, Array]:
@@ -256,7 +262,7 @@ def _gaps(x: Array, heavy: Any, atoms: Array) -> tuple[Array, Array]:
 def _levels(n_knots: int, total: float) -> Array:
     """Probabilities at which to take quantiles: even, and halved towards the ends."""
     even = np.arange(1, n_knots) / n_knots
-    n_halvings = max(0, int(np.log2(max(total / (10 * n_knots), 1))))
+    n_halvings = int(np.log2(max(total / (_FEWEST_ROWS * n_knots), 1)))
     tail = 0.5 ** np.arange(1, n_halvings + 1) / n_knots
     return np.concatenate([tail[::-1], even, 1 - tail])
 
