@@ -31,7 +31,7 @@ class Block:
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
+    X : ndarray or csr_array of shape (n, d)
         The rows, in the dtype of the data; NaN marks missing cells.
     weight : ndarray of shape (n,)
         Positive weight of each row.
@@ -41,7 +41,7 @@ class Block:
         Where in the data the rows lie.
     """
 
-    X: NDArray[Any]
+    X: Any
     weight: NDArray[np.float64]
     complete: bool
     rows: slice | NDArray[np.intp]
@@ -82,8 +82,8 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
-        Rows; NaN marks missing cells.
+    X : ndarray or csr_array of shape (n, d)
+        Rows; NaN marks missing cells. Sparse rows have none.
     weight : ndarray of shape (n,) or None
         Non-negative weights; rows of weight zero are left out. None weighs all by one.
     n_features : int
@@ -101,7 +101,7 @@ class Rows:
 
     def __init__(
         self,
-        X: NDArray[Any],
+        X: Any,
         weight: NDArray[np.float64] | None,
         *,
         n_features: int,
@@ -129,7 +129,7 @@ class Rows:
     def _blocks(self, task: _Task) -> Iterator[Block]:
         for rows in _pieces(task.rows, self._block):
             X = self.X[rows]
-            weight = np.ones(len(X)) if self.weight is None else self.weight[rows]
+            weight = np.ones(X.shape[0]) if self.weight is None else self.weight[rows]
             yield Block(X, weight, task.complete, rows)
 
     def map(self, function: Callable[[Iterator[Block], Scratch], T]) -> Iterator[T]:
@@ -208,9 +208,9 @@ class Rows:
         return out
 
 
-def _tasks(X: NDArray[Any], weight: NDArray[np.float64] | None) -> Iterator[_Task]:
+def _tasks(X: Any, weight: NDArray[np.float64] | None) -> Iterator[_Task]:
     """Tasks of complete rows, then of ragged ones in order of what they miss."""
-    used: slice | NDArray[np.intp] = slice(0, len(X))
+    used: slice | NDArray[np.intp] = slice(0, X.shape[0])
     if weight is not None and not weight.all():
         used = np.flatnonzero(weight)
     with np.errstate(all="ignore"):
@@ -218,7 +218,7 @@ def _tasks(X: NDArray[Any], weight: NDArray[np.float64] | None) -> Iterator[_Tas
     if not may_miss:
         yield from (_Task(rows, complete=True) for rows in _pieces(used, _TASK_ROWS))
         return
-    used = np.arange(len(X)) if isinstance(used, slice) else used
+    used = np.arange(X.shape[0]) if isinstance(used, slice) else used
     missing = np.isnan(X[used])
     ragged = missing.any(axis=1)
     for rows in _pieces(used[~ragged], _TASK_ROWS):

@@ -81,9 +81,7 @@ class View(DensityView):
         """
 
     @abstractmethod
-    def accumulate(
-        self, sums: Any, features: Any, responsibilities: Array
-    ) -> None:
+    def accumulate(self, sums: Any, features: Any, responsibilities: Array) -> None:
         """Add the features of a block, weighed by responsibilities.
 
         Parameters
@@ -113,8 +111,8 @@ class View(DensityView):
         """
 
 
-class Components(ABC):
-    """K laws over d columns at fixed parameters: densities, draws, completed rows.
+class Laws(ABC):
+    """K laws over d columns at fixed parameters.
 
     Methods change nothing: they return new objects.
     """
@@ -144,6 +142,13 @@ class Components(ABC):
         view : DensityView
             What computes densities of blocks of rows.
         """
+
+
+class Components(Laws):
+    """K laws over d columns that complete rows, and so draw them.
+
+    Methods change nothing: they return new objects.
+    """
 
     @abstractmethod
     def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
@@ -185,8 +190,8 @@ class Components(ABC):
         """
 
 
-class Family(Components):
-    """Components that learn: K members of an exponential family over d columns.
+class Learner(Laws):
+    """Laws that learn: K members of a family over d columns.
 
     Statistics are taken about the parameters they were computed under, which keeps
     them free of cancellation; `maximize` reads them the same way. A family with a
@@ -297,4 +302,29 @@ class Family(Components):
         components : Components
             Components with these parameters, moved to the nearest bound where they
             are beyond it.
+        """
+
+
+class Family(Learner, Components):
+    """Components that learn, and complete rows with missing cells."""
+
+
+class WholeRowFamily(Learner):
+    """Components that learn from rows with all their cells, and draw such rows."""
+
+    @abstractmethod
+    def draw(self, labels: NDArray[np.intp], rng: np.random.Generator) -> Any:
+        """Draw rows.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n,)
+            Component of each row, from 0 to K - 1.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        rows : ndarray or csr_array of shape (n, d)
+            One draw a row.
         """

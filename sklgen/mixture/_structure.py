@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from sklgen.em import Block, Scratch
 from sklgen.em._kernels import normalize
-from sklgen.families import Family
-from sklgen.families._base import Additive, Array
+from sklgen.families._base import Additive, Array, Learner
 
-C = TypeVar("C", bound=Family)
+C = TypeVar("C", bound=Learner)
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class MixtureStatistics(Additive):
     bound: float
     weight: float
 
-    def recentred(self, source: Family, target: Family) -> Self:
+    def recentred(self, source: Learner, target: Learner) -> Self:
         """The same sums, the family's about `target` in place of `source`."""
         return replace(self, family=source.recentre(self.family, target))
 
@@ -56,7 +55,7 @@ class Mixture(Generic[C]):
 
         def one_hot(block: Block, joint: Array, counts: Array, scratch: Scratch) -> Any:
             joint[:] = 0.0
-            joint[labels[block.rows], np.arange(len(block.X))] = block.weight
+            joint[labels[block.rows], np.arange(len(block.weight))] = block.weight
             counts += joint.sum(axis=1)
             return 0.0, None
 
@@ -72,7 +71,7 @@ class Mixture(Generic[C]):
         view = self.components.view(complete=first.complete)
         sums = view.zeros()
         for block in chain([first], blocks):
-            joint = scratch("joint", (len(counts), len(block.X)))
+            joint = scratch("joint", (len(counts), len(block.weight)))
             features = view.evaluate(block.X, scratch, joint)
             gain, _ = responsibilities(block, joint, counts, scratch)
             view.accumulate(sums, features, joint)
@@ -87,7 +86,7 @@ class Mixture(Generic[C]):
 
         Returns the weighted sum of the log-densities (n,) of the rows, and these.
         """
-        n = len(block.X)
+        n = len(block.weight)
         log_density = scratch("log_density", (n,))
         room = scratch("room", (2, n))
         gain = normalize(
@@ -97,7 +96,7 @@ class Mixture(Generic[C]):
 
     def posterior(self, block: Block, scratch: Scratch) -> tuple[Array, Array]:
         """Responsibilities (K, n) times the weights of the rows, and log-densities."""
-        joint = scratch("joint", (len(self.weights), len(block.X)))
+        joint = scratch("joint", (len(self.weights), len(block.weight)))
         view = self.components.view(complete=block.complete)
         view.evaluate(block.X, scratch, joint)
         counts = np.zeros(len(self.weights))
