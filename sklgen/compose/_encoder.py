@@ -24,9 +24,10 @@ from sklgen.compose._columns import Column, Rules
 from sklgen.compose._labels import LabelColumn
 from sklgen.compose._numbers import NumberColumn
 from sklgen.compose._table import (
+    bounds_by_position,
     completed_array,
     completed_series,
-    position,
+    named_columns,
     read_table,
 )
 from sklgen.families._base import Array
@@ -197,8 +198,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             rows = rows[keep] if frame is None else rows.filter(keep.tolist())
         table = read_table(rows)
         names = [cells.name for cells in table]
-        labelled = self._labelled(names)
-        bounds = self._given_bounds(names)
+        labelled = named_columns(self.categorical_features, names)
+        bounds = bounds_by_position(self.bounds, names)
         rules = Rules(
             self.atom_share, self.max_categories, self.n_quantiles, self.handle_unknown
         )
@@ -425,35 +426,3 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             column.decode(block, rng, precision)
             for column, block in zip(self.columns_, blocks, strict=True)
         ]
-
-    def _labelled(self, names: list[Any]) -> np.ndarray:
-        """Which columns `categorical_features` names."""
-        mask = np.zeros(len(names), dtype=bool)
-        given = self.categorical_features
-        if given is None or isinstance(given, str):
-            return mask
-        given = list(given)
-        if given and all(isinstance(g, (bool, np.bool_)) for g in given):
-            if len(given) != len(names):
-                raise ValueError(
-                    f"categorical_features is a mask of {len(given)} columns, X has "
-                    f"{len(names)}."
-                )
-            return np.array(given)
-        for g in given:
-            mask[position(g, names, "categorical_features")] = True
-        return mask
-
-    def _given_bounds(self, names: list[Any]) -> dict[int, tuple[Any, Any]]:
-        """`bounds` by position."""
-        bounds = {}
-        for key, pair in (self.bounds or {}).items():
-            try:
-                low, high = pair
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"bounds of {key!r} must be a pair (low, high), got {pair!r}; None "
-                    "stands for no bound."
-                ) from error
-            bounds[position(key, names, "bounds")] = (low, high)
-        return bounds

@@ -1,4 +1,4 @@
-"""A table as columns of cells, and its missing cells filled."""
+"""A table as columns of cells, columns named by parameters, missing cells filled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,40 @@ from sklgen.compose._cells import Cells, read_array, read_series
 from sklgen.compose._columns import Column
 
 
-def position(key: Any, names: list[Any], parameter: str) -> int:
+def named_columns(given: Any, names: list[Any]) -> np.ndarray:
+    """Mask of the columns that `categorical_features` names."""
+    mask = np.zeros(len(names), dtype=bool)
+    if given is None or isinstance(given, str):
+        return mask
+    given = list(given)
+    if given and all(isinstance(g, (bool, np.bool_)) for g in given):
+        if len(given) != len(names):
+            raise ValueError(
+                f"categorical_features is a mask of {len(given)} columns, X has "
+                f"{len(names)}."
+            )
+        return np.array(given)
+    for g in given:
+        mask[_position(g, names, "categorical_features")] = True
+    return mask
+
+
+def bounds_by_position(given: Any, names: list[Any]) -> dict[int, tuple[Any, Any]]:
+    """The parameter `bounds` by position of the column."""
+    bounds = {}
+    for key, pair in (given or {}).items():
+        try:
+            low, high = pair
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"bounds of {key!r} must be a pair (low, high), got {pair!r}; None "
+                "stands for no bound."
+            ) from error
+        bounds[_position(key, names, "bounds")] = (low, high)
+    return bounds
+
+
+def _position(key: Any, names: list[Any], parameter: str) -> int:
     """Position of a column given by name or position."""
     if isinstance(key, (int, np.integer)) and -len(names) <= key < len(names):
         return int(key) % len(names)

@@ -247,6 +247,18 @@ def test_few_values_are_levels_and_others_unknown():
         strict.transform([[1.0]])
 
 
+def test_codes_follow_the_order_of_categories():
+    levels = ["small", "large", "huge"]
+    labels = pd.Categorical(["huge", "small", "huge"], levels, ordered=True)
+    for frame in (pd.DataFrame({"a": labels}), pd.DataFrame({"a": labels.astype("O")})):
+        encoder = TabularEncoder().fit(frame)
+        ordered = frame["a"].dtype == "category"
+        assert encoder.columns_[0].levels == (
+            ("small", "huge") if ordered else ("huge", "small")
+        )
+        assert encoder.n_levels_.tolist() == [2]
+
+
 def test_rare_labels_share_a_code_and_come_back_by_frequency():
     labels = np.repeat(["a", "b", "c", "d", "e"], [50, 5, 40, 15, 2])
     frame = pd.DataFrame({"a": labels})

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
 from sklgen.compose._quantile_map import (
@@ -115,6 +116,30 @@ def test_draws_stay_within_bounds_and_come_near(low):
     assert ndtr(quantiles.transform([low]))[0] < 1e-3
 
 
+def test_the_last_stretch_to_a_bound_is_straight():
+    quantiles = QuantileMap(np.array([1.0, 2.0, 4.0]), np.arange(3.0), low=0.0)
+    near = np.array([2e-6, 1e-6 * (1 + 1e-9), 1e-6, 5e-7, 1e-7, 0.0, -1e-6])
+    z = quantiles.transform(near)
+    assert abs(z[1] - z[2]) < 1e-8
+    assert np.allclose(
+        np.diff(z[[2, 3, 5, 6]]) / np.diff(near[[2, 3, 5, 6]]), 1e6 / 3 * 2
+    )
+    assert np.allclose(quantiles.inverse(z), np.maximum(near, 0), rtol=1e-9, atol=1e-18)
+
+
+def test_slopes_at_inner_knots_are_those_of_pchip():
+    quantiles = learned(SAMPLES["lognormal"])
+    expected = PchipInterpolator(quantiles.x, quantiles.z).derivative()(quantiles.x)
+    slope = np.exp(quantiles.log_slope(quantiles.x))
+    assert np.allclose(slope[1:-1], expected[1:-1], rtol=1e-9)
+
+
+def test_a_mirrored_column_has_mirrored_scores():
+    x = SAMPLES["lognormal"]
+    z = learned(x, n_knots=67).transform(x)
+    assert np.allclose(learned(-x, n_knots=67).transform(-x), -z, rtol=0, atol=1e-12)
+
+
 def test_a_value_at_the_bound_is_given_by_all_lower_scores():
     quantiles = learned(np.append(SAMPLES["uniform"], -1.0), low=-1.0)
     assert quantiles.inverse([quantiles.z[0] - 3, quantiles.z[0]]).tolist() == [-1, -1]
@@ -161,6 +186,16 @@ def test_atoms_get_no_weight():
         ).max()
         < 1e-4
     )
+
+
+def test_atoms_between_light_cells_get_no_weight():
+    x = np.arange(0.0, 4000, 2)
+    for atom in (1001.0, 1003.0):
+        quantiles = through_cells(
+            x, np.ones(2000), 66, -np.inf, np.inf, np.array([atom])
+        )
+        mass = np.diff(ndtr(quantiles.transform([atom - 0.5, atom + 0.5])))
+        assert mass < 1e-6
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])

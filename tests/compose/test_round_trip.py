@@ -233,6 +233,14 @@ def test_float32_arrays_stay_in_float32():
     assert np.abs(back - X).max() < 1e-6
 
 
+def test_true_is_not_one():
+    X = np.array([[1], [True], [0], [False], ["x"], [None]] * 2, dtype=object)
+    encoder = TabularEncoder()
+    T = encoder.fit_transform(X)
+    assert encoder.n_levels_.tolist() == [5]
+    assert repr(encoder.inverse_transform(T).tolist()) == repr(X.tolist())
+
+
 def test_lists_of_mixed_cells_keep_their_types():
     X = [["a", 1.5, None], ["b", 2, True]]
     encoder = TabularEncoder()
