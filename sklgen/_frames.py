@@ -14,6 +14,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, csr_matrix, issparse, sparray
 
 # What to do with a column that is not numeric.
 _DATES = "turn it into a number, such as days since a date"
@@ -114,14 +115,20 @@ class Schema:
         Floating dtype of the validated training rows.
     template : DataFrame or None
         The training frame without its rows, in its own library; None for arrays.
+    sparse : type or None
+        `csr_array` or `csr_matrix` where the training rows were sparse.
     """
 
     dtype: np.dtype[Any]
     template: Any = None
+    sparse: Any = None
 
     @classmethod
     def of(cls, X: Any, dtype: Any) -> Schema:
         """Learn the container of X, whose validated rows have this floating dtype."""
+        if issparse(X):
+            sparse = csr_array if isinstance(X, sparray) else csr_matrix
+            return cls(np.dtype(dtype), sparse=sparse)
         frame = _as_frame(X)
         if frame is None:
             return cls(np.dtype(dtype))
@@ -129,8 +136,11 @@ class Schema:
         columns = [_as_numeric(column) for column in template.iter_columns()]
         return cls(np.dtype(dtype), template.with_columns(*columns).to_native())
 
-    def restore(self, rows: np.ndarray) -> Any:
+    def restore(self, rows: Any) -> Any:
         """Float rows as the container seen in `fit`, with its columns and dtypes."""
+        if self.sparse is not None:
+            return self.sparse(rows, dtype=self.dtype)
+        rows = rows.toarray() if issparse(rows) else rows
         frame = _as_frame(self.template)
         if frame is None:
             return rows.astype(self.dtype, copy=False)

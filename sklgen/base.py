@@ -43,16 +43,27 @@ class _RowsMixin(ABC):
     _schema: Schema
     _support: ClassVar[Literal["real", "counts", "composition"]] = "real"
 
-    def _validate(self, X: Any, *, reset: bool = False, min_rows: int = 1) -> Any:
-        """Rows as a float32 or float64 array; `reset` also learns the container."""
+    def _validate(
+        self,
+        X: Any,
+        *,
+        reset: bool = False,
+        min_rows: int = 1,
+        sample_weight: Any = None,
+    ) -> Any:
+        """Rows as a float32 or float64 array; `reset` also learns the container.
+
+        Weights matter only to models that learn how to read rows.
+        """
         check_numeric(X, type(self).__name__)
-        allow_nan = get_tags(self).input_tags.allow_nan
+        tags = get_tags(self).input_tags
         values = validate_data(
             self,
             X,
             reset=reset,
             dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if allow_nan else True,
+            accept_sparse="csr" if tags.sparse else False,
+            ensure_all_finite="allow-nan" if tags.allow_nan else True,
             ensure_min_samples=min_rows,
         )
         if reset:

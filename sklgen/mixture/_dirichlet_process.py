@@ -23,7 +23,7 @@ from sklgen.mixture._dirichlet_process_model import ProcessPosterior
 from sklgen.mixture._dirichlet_process_prior import GaussianPrior
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._dirichlet_process_start import Discovery
-from sklgen.mixture._fitted import FittedMixture
+from sklgen.mixture._fitted import CompletingMixture
 
 # Number of clusters that a start and a split begin with, before merges.
 _SEEDS, _SEEDS_OF_SPLIT = 20, 5
@@ -31,7 +31,7 @@ _SEEDS, _SEEDS_OF_SPLIT = 20, 5
 _ROUGH_TOL = 1e-4
 
 
-class DirichletProcessMixture(FittedMixture):
+class DirichletProcessMixture(CompletingMixture):
     """Mixture with a Dirichlet process prior, which finds the number of components.
 
     Parameters
@@ -48,7 +48,7 @@ class DirichletProcessMixture(FittedMixture):
         Number of rows that the expected mean is worth.
     degrees_of_freedom_prior : float, default=None
         Number of rows that the expected covariance is worth, above `n_features` - 1 if
-        full and above 0 if diag. None takes `n_features` + 2 and 3.
+        full and above 0 if diag. None takes `n_features` + 1 and 2.
     covariance_prior : array-like, default=None
         Expected covariance of a component (the inverse of the expected precision), of
         shape (n_features, n_features) if full and (n_features,) if diag. None takes a

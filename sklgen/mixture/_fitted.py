@@ -20,14 +20,13 @@ from sklgen.base import (
     check_weights,
 )
 from sklgen.em import Block, Rows, Scratch, n_threads
-from sklgen.families import Components, Family
+from sklgen.families import Laws, Learner, WholeRowFamily
 from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture
 
 
 class FittedMixture(
     LatentMixin,
-    ConditionalMixin,
     DensityMixin,
     GenerativeMixin,
     BaseEstimator,
@@ -38,22 +37,26 @@ class FittedMixture(
     weights_: Array
 
     @abstractmethod
-    def _components(self) -> Components:
+    def _components(self) -> Laws:
         """Components as the fitted attributes describe them."""
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
 
     def _fitted(self) -> Mixture[Any]:
         return Mixture(np.asarray(self.weights_), self._components())
+
+    def _reader(self) -> Mixture[Any]:
+        """The mixture that reads validated rows, where EM saw others."""
+        return self._fitted()
+
+    @property
+    def _width(self) -> int:
+        """Number of columns of validated rows."""
+        return int(self.n_features_in_)
 
     def _rows(
         self,
         X: NDArray[Any],
         weight: Array | None,
-        components: Components,
+        components: Laws,
         *,
         in_order: bool = False,
     ) -> Rows:
@@ -74,8 +77,8 @@ class FittedMixture(
         in_order: bool = False,
     ) -> NDArray[Any]:
         """`read(model, block, scratch)` of all rows, in an array (n, *shape)."""
-        model = self._fitted()
-        out = np.empty((len(X), *shape), dtype)
+        model = self._reader()
+        out = np.empty((X.shape[0], *shape), dtype)
         with self._rows(X, None, model.components, in_order=in_order) as rows:
             return rows.fill(out, partial(read, model))
 
@@ -92,10 +95,19 @@ class FittedMixture(
             X, self.weights_.shape, lambda model, *at: model.posterior(*at)[0].T
         )
 
+
+class CompletingMixture(ConditionalMixin, FittedMixture):
+    """A mixture that completes rows; its draws are rows that miss everything."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def _sample_latent(
         self, n_samples: int, rng: np.random.Generator
     ) -> tuple[Array, NDArray[np.intp]]:
-        unseen = np.full((n_samples, self.n_features_in_), np.nan)
+        unseen = np.full((n_samples, self._width), np.nan)
         return self._draw_missing(unseen, rng)
 
     def _sample_conditional(
@@ -129,11 +141,24 @@ class FittedMixture(
         return self._each_row(X, X.shape[1:], mean)
 
 
+class WholeRowMixture(FittedMixture):
+    """A mixture of components that draw whole rows."""
+
+    @abstractmethod
+    def _components(self) -> WholeRowFamily: ...
+
+    def _sample_latent(
+        self, n_samples: int, rng: np.random.Generator
+    ) -> tuple[Any, NDArray[np.intp]]:
+        labels = rng.choice(len(self.weights_), n_samples, p=self.weights_)
+        return self._components().draw(labels, rng), labels
+
+
 class LikelihoodMixture(InformationCriterionMixin, FittedMixture):
     """A fitted mixture whose components have free parameters to count."""
 
     @abstractmethod
-    def _components(self) -> Family: ...
+    def _components(self) -> Learner: ...
 
     def _n_parameters(self) -> int:
         return len(self.weights_) - 1 + self._components().n_parameters

@@ -22,6 +22,7 @@ from sklgen.families import (
 )
 from sklgen.families._base import Array
 from sklgen.mixture._base import BaseMixture
+from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
 
@@ -39,7 +40,7 @@ _CONSTANT = 1e-14
 _LOWEST_FLOOR = 1e-12
 
 
-class GaussianMixture(BaseMixture):
+class GaussianMixture(CompletingMixture, BaseMixture):
     """Mixture of Gaussians, fitted by expectation-maximisation.
 
     Constructor and fitted attributes bear the names of scikit-learn's
