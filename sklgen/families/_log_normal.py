@@ -73,9 +73,9 @@ class LogNormal(ColumnFamily):
 
     @cached_property
     def _views(self) -> tuple[View, View]:
-        views = (self.gaussian.view(complete=complete) for complete in (False, True))
-        ragged, complete = (LogView(view) for view in views)
-        return ragged, complete
+        return LogView(self.gaussian, complete=False), LogView(
+            self.gaussian, complete=True
+        )
 
     def view(self, *, complete: bool) -> View:
         return self._views[complete]
@@ -117,13 +117,14 @@ class LogNormal(ColumnFamily):
 class LogView(View):
     """Gaussians over logarithms, their densities per unit of the cells themselves."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    def __init__(self, gaussian: DiagonalGaussian, *, complete: bool) -> None:
+        self._view = gaussian.view(complete=complete)
+        self._sum = np.sum if complete else np.nansum
 
     def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> Any:
         logs = np.log(X, dtype=np.float64)
         features = self._view.evaluate(logs, allocate, out)
-        out -= np.nansum(logs, axis=1)
+        out -= self._sum(logs, axis=1)
         return features
 
     def zeros(self) -> Any:

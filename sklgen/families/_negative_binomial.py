@@ -229,7 +229,7 @@ def locate_small(
     return n_large
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
 def locate_large(
     X: NDArray[Any],
     n_small: int,
@@ -240,7 +240,6 @@ def locate_large(
     weights: Array,
 ) -> None:
     """Write where nodes of large cells of X (n, d) start, their row, and weights."""
-    order = len(nodes)
     at = 0
     for j in range(X.shape[1]):
         for i in range(len(X)):
@@ -249,32 +248,33 @@ def locate_large(
                 continue
             octave = frexp(x / n_small)[1] - 1
             y = x / n_small / 2.0**octave
-            large[at, 0] = j * n_nodes + n_small + octave * order
+            large[at, 0] = j * n_nodes + n_small + octave * _ORDER
             large[at, 1] = i
             total = 0.0
-            for q in range(order):
+            for q in range(_ORDER):
                 gap = y - nodes[q]
                 gap = gap if abs(gap) > 1e-15 else 1e-15
-                weights[at, q] = barycentric[q] / gap
-                total += weights[at, q]
-            for q in range(order):
-                weights[at, q] /= total
+                weight = barycentric[q] / gap
+                weights[at, q] = weight
+                total += weight
+            total = 1.0 / total
+            for q in range(_ORDER):
+                weights[at, q] *= total
             at += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
 def gather_large(
     table: Array, large: NDArray[np.int64], weights: Array, out: Array
 ) -> None:
     """Add interpolated entries of `table` (K, L) for large cells to `out` (K, n)."""
-    order = weights.shape[1]
-    for k in range(len(out)):
-        for at in range(len(large)):
-            start = large[at, 0]
+    for at in range(len(large)):
+        start, row = large[at]
+        for k in range(len(out)):
             total = 0.0
-            for q in range(order):
+            for q in range(_ORDER):
                 total += weights[at, q] * table[k, start + q]
-            out[k, large[at, 1]] += total
+            out[k, row] += total
 
 
 @njit(nogil=True, cache=True)
@@ -282,9 +282,9 @@ def scatter_large(
     large: NDArray[np.int64], weights: Array, responsibilities: Array, sums: Array
 ) -> None:
     """Add weights of large cells times `responsibilities` (K, n) to `sums` (K, L)."""
-    order = weights.shape[1]
-    for k in range(len(sums)):
-        for at in range(len(large)):
-            start, share = large[at, 0], responsibilities[k, large[at, 1]]
-            for q in range(order):
+    for at in range(len(large)):
+        start, row = large[at]
+        for k in range(len(sums)):
+            share = responsibilities[k, row]
+            for q in range(_ORDER):
                 sums[k, start + q] += share * weights[at, q]

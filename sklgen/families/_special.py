@@ -19,6 +19,19 @@ _MOST_STEPS = 200
 _LAST_STEP = 1e-9
 
 
+def _joined(
+    z: Array,
+    limit: float,
+    direct: Callable[[Array], Array],
+    series: Callable[[Array], Array],
+) -> Array:
+    """`direct` below the limit, and beyond it the `series` in 1 / z."""
+    found = series(1.0 / np.maximum(z, limit))
+    small = z < limit
+    found[small] = direct(z[small])
+    return found
+
+
 def stirling_remainder(z: Array) -> Array:
     """What Stirling's formula (z - 1/2) log z - z + log(2 pi) / 2 lacks of log Gamma.
 
@@ -32,19 +45,16 @@ def stirling_remainder(z: Array) -> Array:
     remainder : ndarray
         About 1 / (12 z), to full relative precision for large z.
     """
-    small = np.minimum(z, _LARGE)
-    direct = gammaln(small) - (small - 0.5) * np.log(small) + small - HALF_LOG_2_PI
-    y = 1.0 / np.maximum(z, _LARGE)
-    w = y * y
-    series = y * (
-        1 / 12
-        - w
-        * (
-            1 / 360
-            - w * (1 / 1260 - w * (1 / 1680 - w * (1 / 1188 - w * 691 / 360360)))
-        )
-    )
-    return np.where(z < _LARGE, direct, series)
+
+    def direct(z: Array) -> Array:
+        return np.asarray(gammaln(z) - (z - 0.5) * np.log(z) + z - HALF_LOG_2_PI)
+
+    def series(y: Array) -> Array:
+        w = y * y
+        tail = w * (1 / 1260 - w * (1 / 1680 - w * (1 / 1188 - w * 691 / 360360)))
+        return y * (1 / 12 - w * (1 / 360 - tail))
+
+    return _joined(z, _LARGE, direct, series)
 
 
 def digamma_excess(z: Array) -> Array:
@@ -60,12 +70,13 @@ def digamma_excess(z: Array) -> Array:
     excess : ndarray
         About -1 / (2 z), to full relative precision for large z.
     """
-    small = np.minimum(z, _LARGE)
-    direct = digamma(small) - np.log(small)
-    y = 1.0 / np.maximum(z, _LARGE)
-    w = y * y
-    tail = w * (1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w / 132))))
-    return np.where(z < _LARGE, direct, -0.5 * y - tail)
+
+    def series(y: Array) -> Array:
+        w = y * y
+        tail = w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w / 132)))
+        return -0.5 * y - w * (1 / 12 - tail)
+
+    return _joined(z, _LARGE, lambda z: digamma(z) - np.log(z), series)
 
 
 def digamma_excess_slope(z: Array) -> Array:
@@ -81,12 +92,13 @@ def digamma_excess_slope(z: Array) -> Array:
     slope : ndarray
         About 1 / (2 z^2), to full relative precision for large z.
     """
-    small = np.minimum(z, _LARGE)
-    direct = polygamma(1, small) - 1.0 / small
-    y = 1.0 / np.maximum(z, _LARGE)
-    w = y * y
-    tail = y * w * (1 / 6 - w * (1 / 30 - w * (1 / 42 - w * (1 / 30 - w * 5 / 66))))
-    return np.where(z < _LARGE, direct, 0.5 * w + tail)
+
+    def series(y: Array) -> Array:
+        w = y * y
+        tail = w * (1 / 30 - w * (1 / 42 - w * (1 / 30 - w * 5 / 66)))
+        return w * (0.5 + y * (1 / 6 - tail))
+
+    return _joined(z, _LARGE, lambda z: polygamma(1, z) - 1.0 / z, series)
 
 
 def log_bessel(concentration: Array) -> Array:
@@ -118,12 +130,15 @@ def resultant_gap(concentration: Array) -> Array:
     gap : ndarray
         About 1 / (2 concentration), to full relative precision where that is small.
     """
-    small = np.minimum(concentration, _LARGE_CONCENTRATION)
-    direct = 1.0 - i1e(small) / i0e(small)
-    y = 1.0 / np.maximum(concentration, _LARGE_CONCENTRATION)
-    tail = 1 / 8 + y * (25 / 128 + y * (13 / 32 + y * 1073 / 1024))
-    series = y * (1 / 2 + y * (1 / 8 + y * tail))
-    return np.where(concentration < _LARGE_CONCENTRATION, direct, series)
+
+    def series(y: Array) -> Array:
+        tail = 1 / 8 + y * (25 / 128 + y * (13 / 32 + y * 1073 / 1024))
+        return y * (1 / 2 + y * (1 / 8 + y * tail))
+
+    def direct(z: Array) -> Array:
+        return np.asarray(1.0 - i1e(z) / i0e(z))
+
+    return _joined(concentration, _LARGE_CONCENTRATION, direct, series)
 
 
 def climb(
