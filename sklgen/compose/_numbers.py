@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -235,7 +234,7 @@ class NumberColumn(Column):
         values[same] = self.exact[nearest[same]]
         return values
 
-    @cached_property
+    @property
     def _exact_scores(self) -> Array:
         assert self.map is not None
         return self.map.transform(self.scale.coordinates(self.exact))

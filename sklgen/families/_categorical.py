@@ -125,13 +125,19 @@ class Categorical(Family):
     def recentre(self, statistics: LevelCounts, target: Self) -> LevelCounts:
         return statistics
 
-    def _columns(self) -> list[Array]:
-        """Probabilities (K, n_levels) of each column."""
+    def probabilities(self) -> list[Array]:
+        """Probabilities of the levels.
+
+        Returns
+        -------
+        probabilities : list of ndarray of shape (K, n_levels)
+            One array a column.
+        """
         return np.split(np.exp(self.log_probabilities), self._starts[1:], axis=1)
 
     def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
         """Most probable level of each column, mixed by `weights`."""
-        columns = self._columns()
+        columns = self.probabilities()
         modes = [(weights.T @ column).argmax(axis=1) for column in columns]
         return np.stack(modes, axis=1).astype(np.float64)
 
@@ -140,7 +146,7 @@ class Categorical(Family):
     ) -> Array:
         drawn = np.empty((len(X), len(self.n_levels)))
         uniform = rng.random(drawn.shape)
-        for j, column in enumerate(self._columns()):
+        for j, column in enumerate(self.probabilities()):
             cumulative = np.cumsum(column, axis=1)
             threshold = uniform[:, j] * cumulative[labels, -1]
             invert(cumulative, labels, threshold, drawn[:, j])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,22 @@ class Gaussian(Family):
         -------
         variances : ndarray of shape (K, d)
             The diagonals of the covariances.
+        """
+
+    @abstractmethod
+    def conditional_moments(self, X: NDArray[Any]) -> tuple[Array, Array]:
+        """Mean and variance of each cell given the observed cells of its row.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows; NaN marks missing cells.
+
+        Returns
+        -------
+        means, variances : ndarray of shape (K, n, d) or (K, 1, d)
+            Those of each component; the same for all rows if columns are independent.
+            Only those of missing cells have a meaning.
         """
 
     @classmethod

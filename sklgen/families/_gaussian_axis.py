@@ -119,6 +119,9 @@ class AxisGaussian(Gaussian):
     def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
         return weights.T @ self.means
 
+    def conditional_moments(self, X: NDArray[Any]) -> tuple[Array, Array]:
+        return self.means[:, None], self.variances()[:, None]
+
     def conditional_draw(
         self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:

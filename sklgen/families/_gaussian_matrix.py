@@ -113,6 +113,17 @@ class MatrixGaussian(Gaussian):
             weights.T @ self.means + np.einsum("kn,kjn->nj", weights, errors)
         )
 
+    def conditional_moments(self, X: NDArray[Any]) -> tuple[Array, Array]:
+        means = self.means[:, None] + self._errors(X).transpose(0, 2, 1)
+        variances = np.empty(means.shape)
+        patterns, which = np.unique(~np.isnan(X), axis=0, return_inverse=True)
+        for at, seen in enumerate(patterns):
+            cross = self.covariances[:, :, seen]
+            slope = np.linalg.solve(cross[:, seen], cross.mT)
+            left = self.variances() - np.einsum("kij,kji->ki", cross, slope)
+            variances[:, which.ravel() == at] = left[:, None]
+        return means, np.maximum(variances, 0.0)
+
     def conditional_draw(
         self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:

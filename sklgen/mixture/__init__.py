@@ -1,6 +1,15 @@
 """Mixtures of exponential families."""
 
+from sklgen.mixture._dirichlet import DirichletMixture
+from sklgen.mixture._dirichlet_multinomial import DirichletMultinomialMixture
 from sklgen.mixture._dirichlet_process import DirichletProcessMixture
 from sklgen.mixture._gaussian import GaussianMixture
+from sklgen.mixture._tabular import TabularMixture
 
-__all__ = ["DirichletProcessMixture", "GaussianMixture"]
+__all__ = [
+    "DirichletMixture",
+    "DirichletMultinomialMixture",
+    "DirichletProcessMixture",
+    "GaussianMixture",
+    "TabularMixture",
+]

@@ -6,7 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklgen._random import as_generator
 from sklgen.base import check_weights
 from sklgen.em import Rows, Run, best, first_best, run
-from sklgen.families import Family
+from sklgen.families import Learner
 from sklgen.families._base import EMPTY_SHARE, Array
 from sklgen.mixture._fitted import LikelihoodMixture
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest
@@ -29,6 +29,8 @@ _SAMPLE_ROWS = 8192
 _SAMPLE_ROWS_PER_COMPONENT = 64
 # A sample says no more than this about the optimum on all rows, in nats per row.
 _SAMPLE_TOL = 1e-3
+# A run on the sample pays where there are this many times more rows.
+_LARGER = 4
 # Exponent of the step size of online EM (Cappe and Moulines, 2009).
 _FORGETTING = 0.7
 
@@ -36,7 +38,12 @@ _FORGETTING = 0.7
 class BaseMixture(LikelihoodMixture):
     """A finite mixture that can be fitted. Its hooks are the abstract methods."""
 
-    n_components: int
+    _remedy: ClassVar[str] = (
+        "a component is nearly singular. Raise reg_covar, or drop columns that follow "
+        "from others."
+    )
+
+    n_components: Any
     tol: float
     max_iter: int
     n_init: int
@@ -50,7 +57,7 @@ class BaseMixture(LikelihoodMixture):
         """Learn what components need to know of the data before any start."""
 
     @abstractmethod
-    def _equal_components(self) -> Family:
+    def _equal_components(self) -> Learner:
         """Components that are all alike."""
 
     @abstractmethod
@@ -166,21 +173,38 @@ class BaseMixture(LikelihoodMixture):
     def _validate_training(
         self, X: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[NDArray[Any], Array]:
-        X = self._validate(X, reset=reset, min_rows=2 if reset else 1)
+        X = self._validate(
+            X,
+            reset=reset,
+            min_rows=2 if reset else 1,
+            sample_weight=sample_weight,
+        )
         weight = check_weights(sample_weight, X)
         used = int(np.count_nonzero(weight))
-        if reset and used < self.n_components:
+        wanted = self.n_components
+        if reset and not isinstance(wanted, str) and used < wanted:
             raise ValueError(
-                f"n_components={self.n_components} needs at least as many rows, got "
+                f"n_components={wanted} needs at least as many rows, got "
                 f"n_samples = {used} with positive weight. Lower n_components."
             )
+        return self._learned_rows(X, weight, reset=reset), weight
+
+    def _learned_rows(
+        self, X: NDArray[Any], weight: Array, *, reset: bool
+    ) -> NDArray[Any]:
+        """What EM sees of validated rows: all of it, if something was observed."""
         names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
         _check_observed(X, weight, names if reset else None)
-        return X, weight
+        return X
+
+    @property
+    def _n_wanted(self) -> int:
+        """Number of components to fit."""
+        return int(self.n_components)
 
     def _fit_validated(self, X: NDArray[Any], weight: Array, *, warm: bool) -> None:
         self._prepare(X, weight)
-        K = self.n_components
+        K = self._n_wanted
         equal = Mixture(np.full(K, 1.0 / K), self._equal_components())
         with self._rows(X, weight, equal.components) as rows:
             starts = (
@@ -228,14 +252,13 @@ class BaseMixture(LikelihoodMixture):
                 f"left is above tol={self.tol}. Raise max_iter or tol."
                 if n_iter >= self.max_iter
                 else f"{name} stopped after {n_iter} iterations, where rounding "
-                "outweighs what a step gains: a component is nearly singular. Raise "
-                "reg_covar, or drop columns that follow from others."
+                f"outweighs what a step gains: {self._remedy}"
             )
             warnings.warn(message, ConvergenceWarning, stacklevel=5)
         empty = np.flatnonzero(self.weights_ < EMPTY_SHARE)
         if empty.size:
             warnings.warn(
-                f"{empty.size} of {self.n_components} components ended without any "
+                f"{empty.size} of {len(self.weights_)} components ended without any "
                 f"weight: {empty.tolist()}. Lower n_components.",
                 ConvergenceWarning,
                 stacklevel=5,
@@ -246,7 +269,7 @@ class BaseMixture(LikelihoodMixture):
     ) -> Run[Mixture[Any]]:
         return run(
             start,
-            _expectation(rows),
+            expectation(rows),
             tol=tol,
             max_iter=self.max_iter,
             **options,
@@ -259,20 +282,24 @@ class BaseMixture(LikelihoodMixture):
         if self._is_given:
             return [self._with_given(equal).settle(equal)]
         rng = as_generator(self.random_state)
-        limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_COMPONENT * self.n_components)
+        limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_COMPONENT * self._n_wanted)
         sample, sample_weight = distinct_rows(X, weight, limit, rng)
         with self._rows(sample, sample_weight, equal.components) as rows:
             starts = (
                 self._with_given(self._labelled(rows, labels, equal)).settle(equal)
                 for labels in self._labels(sample, sample_weight, rng)
             )
-            kept = best(
-                starts,
-                _expectation(rows),
-                n_iter=min(_SHORT_ITER, self.max_iter),
-                keep=_KEPT_STARTS,
+            kept = (
+                list(starts)
+                if self.n_init == 1
+                else best(
+                    starts,
+                    expectation(rows),
+                    n_iter=min(_SHORT_ITER, self.max_iter),
+                    keep=_KEPT_STARTS,
+                )
             )
-            if len(sample) == limit:
+            if sample.shape[0] == limit and X.shape[0] >= _LARGER * limit:
                 tol = max(self.tol, _SAMPLE_TOL)
                 runs = [self._run(start, rows, tol=tol) for start in kept]
                 kept = [runs[first_best([ended.bounds[-1] for ended in runs])].model]
@@ -281,12 +308,12 @@ class BaseMixture(LikelihoodMixture):
     def _labels(
         self, sample: Array, weight: Array, rng: np.random.Generator
     ) -> Iterator[NDArray[np.intp]]:
-        Z, K = self._standardized(sample), self.n_components
+        Z, K = self._standardized(sample), self._n_wanted
         seeds = self._given_seeds()
         if seeds is not None:
             yield nearest(Z, self._standardized(seeds))
-        elif len(Z) <= K:
-            yield np.arange(len(Z))
+        elif Z.shape[0] <= K:
+            yield np.arange(Z.shape[0])
         else:
             for _ in range(self.n_init):
                 yield STARTS[self.init_params](Z, weight, K, rng)
@@ -309,7 +336,7 @@ def progress(estimator: Any) -> Iterator[Callable[[float], object]]:
         yield advance
 
 
-def _expectation(rows: Rows) -> Callable[[Mixture[Any]], MixtureStatistics]:
+def expectation(rows: Rows) -> Callable[[Mixture[Any]], MixtureStatistics]:
     """The E-step on all rows, with the bound that the M-step raises."""
     return lambda model: model.posterior_bound(rows.sum(model.e_step))
 

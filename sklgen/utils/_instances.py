@@ -53,6 +53,14 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             },
         },
     ),
+    **_instances(
+        "mixture.TabularMixture",
+        {
+            "full": {"n_components": 3},
+            "diag": {"n_components": 4, "covariance_type": "diag"},
+            "kmeans": {"n_components": 3, "init_params": "kmeans", "n_init": 2},
+        },
+    ),
 }
 
 # Estimators that generate nothing: scikit-learn's checks apply, the contract does not.

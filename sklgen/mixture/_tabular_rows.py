@@ -1,0 +1,261 @@
+"""Typed rows of a table, and the components that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklgen.compose import TabularEncoder
+from sklgen.families import Components, DensityView, Product
+from sklgen.families._base import Allocate, Array
+from sklgen.families._categorical import Categorical
+from sklgen.families._gaussian import Gaussian
+from sklgen.families._grid_gaussian import GridGaussian
+
+# Nodes of the quadrature over a component's normal law.
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
+_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
+# Components with less posterior probability than this add nothing to a mean.
+_NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class TypedRows:
+    """What `Schema` is to rows of numbers: typed rows out of tables, and back.
+
+    A typed row has the columns of the encoder, an indicator for each input column
+    that missed cells in `fit`, the ends of the intervals that its scores stand for,
+    and what its log-density owes to the maps. EM sees the first two of these.
+
+    Parameters
+    ----------
+    encoder : TabularEncoder
+        The fitted encoder.
+    missing : ndarray of int
+        Positions of the input columns with an indicator.
+    """
+
+    encoder: TabularEncoder
+    missing: NDArray[np.intp]
+
+    @property
+    def n_typed(self) -> int:
+        return len(self.encoder.kinds_)
+
+    @property
+    def width(self) -> int:
+        """Number of columns of typed rows."""
+        return self.n_learned + 2 * len(self.scores) + 1
+
+    @property
+    def n_learned(self) -> int:
+        """Number of columns that EM sees, the first ones."""
+        return self.n_typed + len(self.missing)
+
+    @property
+    def categories(self) -> NDArray[np.intp]:
+        """The columns of codes that EM sees, indicators included."""
+        own = np.flatnonzero(self.encoder.n_levels_ > 0)
+        return np.concatenate([own, np.arange(self.n_typed, self.n_learned)])
+
+    @property
+    def scores(self) -> NDArray[np.intp]:
+        """The columns of normal scores."""
+        return np.flatnonzero(self.encoder.n_levels_ == 0)
+
+    def read(self, X: Any) -> Array:
+        """Typed rows of a table; indicators are left open."""
+        typed = self.encoder.transform(X)
+        low, high = (ends[:, self.scores] for ends in self.encoder.limits(X))
+        offset = self.encoder.log_density_offset(X)[:, None]
+        unknown = np.full((len(typed), len(self.missing)), np.nan)
+        rows = np.hstack([typed, unknown, low, high, offset])
+        return rows.astype(typed.dtype, copy=False)
+
+    def with_indicators(self, rows: Array) -> tuple[TypedRows, Array]:
+        """These rows with an indicator for each input column that misses cells."""
+        columns = range(len(self.encoder.columns_))
+        missing = [j for j in columns if self._misses(rows, j).any()]
+        unknown = np.full((len(rows), len(missing)), np.nan, rows.dtype)
+        left, right = np.split(rows, [self.n_typed], axis=1)
+        typing = TypedRows(self.encoder, np.array(missing, dtype=np.intp))
+        return typing, np.hstack([left, unknown, right])
+
+    def _misses(self, rows: Array, column: int) -> NDArray[np.bool_]:
+        typed = rows[:, : self.n_typed][:, self.encoder.source_ == column]
+        return np.asarray(np.isnan(typed).all(axis=1))
+
+    def learn_from(self, rows: Array) -> Array:
+        """The columns that EM sees, indicators filled in."""
+        seen = rows[:, : self.n_learned].copy()
+        for at, column in enumerate(self.missing, start=self.n_typed):
+            seen[:, at] = self._misses(rows, column)
+        return seen
+
+    def restore(self, rows: Array) -> Any:
+        """Typed rows as the container of `fit`; cells that miss become missing."""
+        typed = rows[:, : self.n_typed].copy()
+        for at, column in enumerate(self.missing, start=self.n_typed):
+            gone = np.ix_(rows[:, at] > 0, self.encoder.source_ == column)
+            typed[gone] = np.nan
+        return self.encoder.inverse_transform(typed, random_state=0)
+
+    def complete(self, X: Any, rows: Array, filled: Array) -> Any:
+        """X with its missing cells as in the filled rows."""
+        return self.encoder.complete(X, filled[:, : self.n_typed])
+
+    def reader(self, learned: Product) -> TableReader:
+        """Components that read typed rows, at the parameters that EM learned."""
+        parts: list[Any] = []
+        columns: list[NDArray[np.intp]] = []
+        ends = self.n_learned + np.arange(2 * len(self.scores))
+        for part, at in zip(learned.parts, learned.columns, strict=True):
+            grid = isinstance(part, Gaussian)
+            parts.append(GridGaussian(part) if grid else part)
+            columns.append(np.concatenate([at, ends]) if grid else at)
+        parts.append(LogOffset(learned.shape[0]))
+        columns.append(np.array([self.width - 1]))
+        return TableReader(Product(tuple(parts), tuple(columns)), self)
+
+
+@dataclass(frozen=True)
+class LogOffset(Components, DensityView):
+    """A column that holds what is added to the log-density of its row.
+
+    Parameters
+    ----------
+    n : int
+        Number of components, which are all alike.
+    """
+
+    n: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n, 1
+
+    @property
+    def n_features(self) -> int:
+        return 1
+
+    def view(self, *, complete: bool) -> DensityView:
+        return self
+
+    def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> None:
+        out[:] = np.nan_to_num(X[:, 0])
+
+    def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
+        return X.astype(np.float64)
+
+    def conditional_draw(
+        self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
+    ) -> Array:
+        return X.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class TableReader(Components):
+    """The components of a table as its typed rows are read.
+
+    The conditional mean of a number is one of the original column, over its atoms and
+    its continuous part, given as the typed cells that stand for it. That of a category
+    is its mode.
+
+    Parameters
+    ----------
+    product : Product
+        Components over all columns of typed rows.
+    rows : TypedRows
+        What typed the rows.
+    """
+
+    product: Product
+    rows: TypedRows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.product.shape
+
+    @property
+    def n_features(self) -> int:
+        return self.product.n_features
+
+    def view(self, *, complete: bool) -> DensityView:
+        return self.product.view(complete=complete)
+
+    def conditional_draw(
+        self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
+    ) -> Array:
+        return self.product.conditional_draw(X, labels, rng)
+
+    def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
+        means = self.product.conditional_mean(X, weights)
+        for column, typed in self._numbers():
+            rows = np.flatnonzero(np.isnan(X[:, typed]).all(axis=1))
+            if len(rows):
+                cells = self._mean_cells(column, typed, X[rows], weights[:, rows])
+                means[np.ix_(rows, typed)] = cells
+        return means
+
+    def _numbers(self) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+        encoder = self.rows.encoder
+        for j, column in enumerate(encoder.columns_):
+            if column.kind != "label":
+                yield column, np.flatnonzero(encoder.source_ == j)
+
+    def _mean_cells(
+        self, column: Any, typed: NDArray[np.intp], X: NDArray[Any], weights: Array
+    ) -> Array:
+        """Typed cells of the mean of a number column given each row."""
+        probabilities = self._probabilities(typed[0]) if column.has_codes else None
+        if column.map is None:
+            values = column.atoms.astype(np.float64)
+            mean = weights.T @ (probabilities @ values)
+            nearest = np.abs(mean[:, None] - values).argmin(axis=1)
+            return np.asarray(nearest[:, None], dtype=np.float64)
+        share = weights
+        mean = np.zeros(len(X))
+        if probabilities is not None:
+            share = weights * probabilities[:, :1]
+            atoms = column.scale.coordinates(column.atoms)
+            mean += weights.T @ (probabilities[:, 1:] @ atoms)
+        mean += self._continuous_mean(column.map, typed[-1], X, share)
+        scores = column.map.transform(mean)[:, None]
+        if probabilities is None:
+            return np.asarray(scores)
+        return np.hstack([np.zeros_like(scores), scores])
+
+    def _probabilities(self, at: np.intp) -> Array:
+        """Probabilities (K, L) of the codes of a typed column."""
+        for part, columns in zip(self.product.parts, self.product.columns, strict=True):
+            if isinstance(part, Categorical) and at in columns:
+                place = int(np.flatnonzero(columns == at)[0])
+                return np.asarray(part.probabilities()[place])
+        raise AssertionError
+
+    def _continuous_mean(
+        self, quantile_map: Any, at: np.intp, X: NDArray[Any], share: Array
+    ) -> Array:
+        """Sum over components of `share` times the mean of the mapped normal law."""
+        for part, columns in zip(self.product.parts, self.product.columns, strict=True):
+            if isinstance(part, GridGaussian):
+                q = part.gaussian.shape[1]
+                j = int(np.flatnonzero(columns[:q] == at)[0])
+                means, variances = part.gaussian.conditional_moments(X[:, columns[:q]])
+                break
+        if means.shape[1] == 1:
+            nodes = means[:, 0, j, None] + np.sqrt(variances[:, 0, j, None]) * _NODES
+            return np.asarray(share.T @ (quantile_map.inverse(nodes) @ _NODE_WEIGHTS))
+        total = np.zeros(len(X))
+        for k in range(len(share)):
+            rows = np.flatnonzero(share[k] > _NEGLIGIBLE)
+            mean, deviation = means[k, rows, j], np.sqrt(variances[k, rows, j])
+            nodes = mean[:, None] + deviation[:, None] * _NODES
+            total[rows] += share[k, rows] * (
+                quantile_map.inverse(nodes) @ _NODE_WEIGHTS
+            )
+        return total
