@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklgen.families._base import Additive, Array, Family, View
 
 # Pseudo-cells that the prior of each component is worth in each column.
-STRENGTH = 0.01
+STRENGTH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ColumnFamily(Family):
             Number of components.
         statistics : Additive
             Statistics of all rows under this one component.
-        strength : float, default=0.01
+        strength : float, default=1e-3
             Number of cells that the prior is worth in each component and column. They
             are distributed as the data.
 
@@ -153,8 +153,9 @@ class ColumnFamily(Family):
         if wrong.any():
             j = int(np.flatnonzero(wrong.any(axis=0))[0])
             i = int(np.flatnonzero(wrong[:, j])[0])
+            name = np.asarray(names)[j : j + 1].tolist()[0]
             raise ValueError(
-                f"Column {names[j]!r} of X has {int(wrong[:, j].sum())} cell(s) that "
+                f"Column {name!r} of X has {int(wrong[:, j].sum())} cell(s) that "
                 f"{cls.__name__} cannot have, the first in row {i}: {X[i, j]}. "
                 f"Allowed are {cls.support}"
             )

@@ -115,9 +115,9 @@ def transpose(X: NDArray[Any], cells: Array) -> None:
 
 @njit(nogil=True, cache=True)
 def fill_missing(cells: Array, observed: Array) -> None:
-    """Write what is observed, and 1, in all supports, for missing `cells`."""
+    """Write what is observed, and 2 for missing `cells`: all statistics are finite."""
     for j in range(len(cells)):
         for i in range(cells.shape[1]):
             seen = not np.isnan(cells[j, i])
             observed[j, i] = 1.0 if seen else 0.0
-            cells[j, i] = cells[j, i] if seen else 1.0
+            cells[j, i] = cells[j, i] if seen else 2.0

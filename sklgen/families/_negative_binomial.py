@@ -65,7 +65,8 @@ class NegativeBinomial(ConjugateColumns):
     Notes
     -----
     A block of n rows takes O(n K d) operations, 20 times as many for counts from 256
-    on. The M-step takes O(K d) digammas for each count that occurs.
+    on. The M-step takes O(K d) digammas for each count that occurs. Densities and
+    statistics are tables of 736 numbers for each component and column.
 
     References
     ----------
