@@ -222,7 +222,7 @@ def locate_small(
         for i in range(n):
             x = X[i, j]
             if x < n_small:
-                places[j, i] = j * n_nodes + np.int64(x)
+                places[j, i] = j * n_nodes + max(np.int64(x), 0)
             else:
                 places[j, i] = d * n_nodes
                 if not np.isnan(x):
@@ -241,14 +241,15 @@ def locate_large(
     weights: Array,
 ) -> None:
     """Write where nodes of large cells of X (n, d) start, their row, and weights."""
+    n_octaves = (n_nodes - n_small) // _ORDER
     at = 0
     for j in range(X.shape[1]):
         for i in range(len(X)):
             x = np.float64(X[i, j])
             if not x >= n_small:
                 continue
-            octave = frexp(x / n_small)[1] - 1
-            y = x / n_small / 2.0**octave
+            octave = min(frexp(x / n_small)[1] - 1, n_octaves - 1)
+            y = min(x / n_small / 2.0**octave, 2.0)
             large[at, 0] = j * n_nodes + n_small + octave * _ORDER
             large[at, 1] = i
             total = 0.0

@@ -89,6 +89,6 @@ def log_inverse_factorial(cells: Array, known: Array, out: Array) -> None:
         for i in range(cells.shape[1]):
             x = cells[j, i]
             if x < len(known):
-                out[j, i] = -known[int(x)]
+                out[j, i] = -known[max(int(x), 0)]
             else:
                 out[j, i] = -lgamma(x + 1.0)

@@ -242,6 +242,12 @@ def test_what_a_family_does_not_support(family, wrong):
         family.check_support(np.array([[1.0], [wrong]]), ["x"])
 
 
+@pytest.mark.parametrize("family", [Poisson, NegativeBinomial])
+def test_looking_up_impossible_counts_does_no_harm(family):
+    X = np.array([[-1.0], [-1e9], [0.5], [2.0**33], [1e300]])
+    assert np.isfinite(densities(family.standard(1), X, complete=True)).all()
+
+
 @given(st.lists(st.integers(0, 10**6), min_size=3, max_size=3), st.integers(0, 6))
 @settings(max_examples=40, deadline=None)
 def test_addition_of_statistics_is_associative(seeds, which):

@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from sklgen.families import VonMises
 from sklgen.families import _special as special
 
 
@@ -35,3 +36,15 @@ def test_climb_finds_roots_and_bounds():
 
     found = special.climb(score, np.full(6, 3.0), 1e-4, 1e8)
     np.testing.assert_allclose(found, np.clip(root, 1e-4, 1e8), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1.0, 10.0, 1e6, 1e12])
+def test_cosines_and_sines_are_exact(size):
+    """Also where the angle is a multiple of an eighth of a turn, or too large."""
+    eighths = np.arange(-40, 41) * np.pi / 4
+    random = np.random.default_rng(0).uniform(-size, size, 4000)
+    angles = np.concatenate([eighths, random, [0.0, size, -size]])[None]
+    found = np.empty((2, *angles.shape))
+    VonMises.sufficient(angles, found)
+    np.testing.assert_allclose(found[0], np.cos(angles), rtol=0, atol=3e-16)
+    np.testing.assert_allclose(found[1], np.sin(angles), rtol=0, atol=3e-16)
