@@ -164,6 +164,22 @@ class Conjugate(ABC):
         """
 
     @abstractmethod
+    def tuned(self, prior: Self) -> Self:
+        """Fit the prior to these laws: one step of empirical Bayes.
+
+        Parameters
+        ----------
+        prior : Conjugate
+            One law, the prior so far.
+
+        Returns
+        -------
+        prior : Conjugate
+            The prior of the same shape under which these laws have the highest bound,
+            or near it where that is out of bounds.
+        """
+
+    @abstractmethod
     def predictive(self) -> Components:
         """Integrate over the parameters.
 

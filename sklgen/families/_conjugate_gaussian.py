@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -16,6 +16,12 @@ from sklgen.families._gaussian_axis import DiagonalGaussian
 from sklgen.families._gaussian_matrix import FullGaussian
 from sklgen.families._gaussian_matrix_view import factorize, outer
 from sklgen.families._student import AxisStudent, Student
+
+# Bounds on what the expected mean may be worth, in rows, where the data decide.
+_COUNTS = (1e-4, 1.0)
+# Bounds on how far the data may move the expected covariance, by a factor: where rows
+# repeat, or columns follow from others, the evidence would shrink it to nothing.
+_FACTORS = (1e-2, 10.0)
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,19 @@ class NormalWishart(Conjugate):
         """Scatter of the pseudo-observations of the means about a centre."""
         return self.mean_count[:, None, None] * outer(self.mean - centre)
 
+    def tuned(self, prior: Self) -> Self:
+        d = self.mean.shape[1]
+        inverse, _ = self._factors
+        offset = np.einsum("kij,kj->ki", inverse, self.mean - prior.mean)
+        distance = self.dof * np.square(offset).sum(axis=1) + d / self.mean_count
+        root = np.linalg.cholesky(prior.scatter)
+        trace = self.dof * np.square(inverse @ root).sum(axis=(1, 2))
+        return replace(
+            prior,
+            mean_count=np.clip(d / distance.mean(keepdims=True), *_COUNTS),
+            scatter=prior.scatter * np.clip(d * prior.dof[0] / trace.mean(), *_FACTORS),
+        )
+
     def predictive(self) -> Student:
         dof = self.dof - self.mean.shape[1] + 1
         factor = (1 + 1 / self.mean_count) / dof
@@ -226,6 +245,17 @@ class NormalGamma(Conjugate):
             for f, law in terms
         )
         return cls(mean, count, dof, scatter)
+
+    def tuned(self, prior: Self) -> Self:
+        precision = self.dof / self.scatter
+        distance = precision * (self.mean - prior.mean) ** 2 + 1 / self.mean_count
+        trace = precision * prior.scatter
+        count = np.clip(1 / distance.mean(), *_COUNTS)
+        return replace(
+            prior,
+            mean_count=np.full(prior.mean.shape, count),
+            scatter=prior.scatter * np.clip(prior.dof.mean() / trace.mean(), *_FACTORS),
+        )
 
     def predictive(self) -> AxisStudent:
         variances = self.scatter / self.dof * (1 + 1 / self.mean_count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -15,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._random import as_generator
 from sklgen.base import check_weights
-from sklgen.em import first_best, n_threads
+from sklgen.em import n_threads
 from sklgen.families import Components
 from sklgen.families._base import Array
 from sklgen.mixture._base import _SAMPLE_ROWS, _check_observed, progress
@@ -24,9 +25,12 @@ from sklgen.mixture._dirichlet_process_prior import GaussianPrior
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._dirichlet_process_start import Discovery
 from sklgen.mixture._fitted import CompletingMixture
+from sklgen.mixture._starts import distinct_rows
 
 # Number of clusters that a start and a split begin with, before merges.
-_SEEDS, _SEEDS_OF_SPLIT = 20, 5
+_SEEDS, _SEEDS_OF_SPLIT = 20, 10
+# Steps of empirical Bayes for the prior, as long as each gains this much a row.
+_TUNINGS, _TUNING_TOL = 3, 1e-3
 # Between moves the bound is climbed to this gain left, in nats per row.
 _ROUGH_TOL = 1e-4
 
@@ -44,15 +48,15 @@ class DirichletProcessMixture(CompletingMixture):
         Largest number of components. It should be out of reach.
     mean_prior : array-like of shape (n_features,), default=None
         Expected mean of a component. None takes the mean of the data.
-    mean_precision_prior : float, default=0.1
-        Number of rows that the expected mean is worth.
+    mean_precision_prior : float, default=None
+        Number of rows that the expected mean is worth. None lets the evidence choose.
     degrees_of_freedom_prior : float, default=None
         Number of rows that the expected covariance is worth, above `n_features` - 1 if
         full and above 0 if diag. None takes `n_features` + 1 and 2.
     covariance_prior : array-like, default=None
         Expected covariance of a component (the inverse of the expected precision), of
-        shape (n_features, n_features) if full and (n_features,) if diag. None takes a
-        tenth of that of the data.
+        shape (n_features, n_features) if full and (n_features,) if diag. None takes
+        that of the data times a share that the evidence chooses.
     tol : float, default=1e-6
         The fit ends when no move raises the bound and the gain that is left, in nats
         per row, is estimated to be below this.
@@ -108,7 +112,7 @@ class DirichletProcessMixture(CompletingMixture):
         "weight_concentration_prior": [Interval(Real, 0, None, closed="neither")],
         "max_components": [Interval(Integral, 1, None, closed="left")],
         "mean_prior": ["array-like", None],
-        "mean_precision_prior": [Interval(Real, 0, None, closed="neither")],
+        "mean_precision_prior": [Interval(Real, 0, None, closed="neither"), None],
         "degrees_of_freedom_prior": [Interval(Real, 0, None, closed="neither"), None],
         "covariance_prior": ["array-like", None],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -130,7 +134,7 @@ class DirichletProcessMixture(CompletingMixture):
         weight_concentration_prior: float = 1.0,
         max_components: int = 100,
         mean_prior: Any = None,
-        mean_precision_prior: float = 0.1,
+        mean_precision_prior: float | None = None,
         degrees_of_freedom_prior: float | None = None,
         covariance_prior: Any = None,
         tol: float = 1e-6,
@@ -194,17 +198,35 @@ class DirichletProcessMixture(CompletingMixture):
             places=family.places,
             rng=rng,
         )
-        starts = [discover(X, weight) for _ in range(self.n_init)]
-        start = starts[first_best([gain for _, gain in starts])][0]
-        start = start.repeated(float(weight.sum() / start.sticks.counts.sum()))
+        start = self._start(discover, family, X, weight)
+        discover = replace(discover, prior=start.prior, seeds=_SEEDS_OF_SPLIT)
         with (
             self._rows(X, weight, family.components) as rows,
             progress(self) as monitor,
         ):
             ascent = Ascent(start, rows, max_iter=self.max_iter, monitor=monitor)
-            self._search(ascent, discover.with_seeds(_SEEDS_OF_SPLIT), X, weight)
+            self._search(ascent, discover, X, weight)
         self._store(ascent)
         return self
+
+    def _start(
+        self,
+        discover: Discovery,
+        family: GaussianPrior,
+        X: NDArray[Any],
+        weight: Array,
+    ) -> ProcessPosterior:
+        """The best of several starts on a sample, under the prior that fits it best."""
+        sample = distinct_rows(X, weight, discover.limit, discover.rng)
+        found = discover.best_of(self.n_init, *sample)
+        for _ in range(_TUNINGS):
+            prior = family.tuned(found.model.laws)
+            tried = replace(discover, prior=prior).best_of(self.n_init, *sample)
+            if tried.bound <= found.bound + _TUNING_TOL:
+                break
+            found = tried
+        start = found.model
+        return start.repeated(float(weight.sum() / start.sticks.counts.sum()))
 
     def _search(
         self, ascent: Ascent, discover: Discovery, X: NDArray[Any], weight: Array

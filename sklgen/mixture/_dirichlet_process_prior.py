@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,12 +17,14 @@ from sklgen.families._conjugate_gaussian import NormalGamma, NormalWishart
 from sklgen.mixture._gaussian import _check_range, column_moments
 from sklgen.mixture._structure import Mixture
 
-# Share of the data's covariance that is expected within a component.
+# Where the prior starts: rows that the expected mean is worth, and the share of the
+# data's covariance that is expected within a component.
+_MEAN_COUNT = 0.1
 _WITHIN = 0.1
-# Degrees of freedom beyond the least for which a covariance has a mean.
-_EXTRA_DOF = 2.0
+# Degrees of freedom beyond the number of columns of a matrix.
+_EXTRA_DOF = 1.0
 # Smallest eigenvalue of the data's covariance, in standardised columns.
-_FLOOR = 1e-6
+_FLOOR = 1e-4
 _COVARIANCE_TOL, _COVARIANCE_ITER = 1e-3, 50
 
 
@@ -36,10 +38,13 @@ class GaussianPrior:
         One law.
     components : Components
         Components of this kind, which set the size of blocks.
+    fixed : tuple of str
+        Fields of the law that the user gave.
     """
 
     law: Conjugate
     components: Components
+    fixed: tuple[str, ...]
 
     @classmethod
     def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
@@ -62,10 +67,12 @@ class GaussianPrior:
                 f"degrees_of_freedom_prior must be above n_features - 1 = {least} for "
                 f"covariance_type='full', got {dof}."
             )
-        count = float(estimator.mean_precision_prior)
+        count = estimator.mean_precision_prior
+        given = {"mean_count": count, "scatter": estimator.covariance_prior}
+        count = _MEAN_COUNT if count is None else float(count)
         law: Conjugate
+        _check_positive(covariance)
         if full:
-            _check_positive(covariance)
             law = NormalWishart(
                 centre[None], np.array([count]), np.array([dof]), dof * covariance[None]
             )
@@ -76,7 +83,24 @@ class GaussianPrior:
                 np.full((1, d), float(dof)),
                 dof * covariance[None],
             )
-        return cls(law, law.predictive())
+        fixed = tuple(name for name, value in given.items() if value is not None)
+        return cls(law, law.predictive(), fixed)
+
+    def tuned(self, laws: Any) -> Any:
+        """The prior that fits posteriors best, as far as the user left it open.
+
+        Parameters
+        ----------
+        laws : NormalWishart or NormalGamma
+            Posteriors.
+
+        Returns
+        -------
+        law : NormalWishart or NormalGamma
+            One law.
+        """
+        kept = {name: getattr(self.law, name) for name in self.fixed}
+        return replace(laws.tuned(self.law), **kept)
 
     @staticmethod
     def places(X: Array, weight: Array) -> Array:
@@ -112,7 +136,7 @@ def _data_covariance(
             model,
             lambda model: rows.sum(model.e_step),
             tol=_COVARIANCE_TOL,
-            max_iter=_COVARIANCE_ITER,
+            max_iter=_COVARIANCE_ITER if np.isnan(X.sum()) else 1,
         )
     covariance: Array = found.model.components.covariances[0]
     return covariance
@@ -132,10 +156,15 @@ def _given(values: Any, name: str, default: Array) -> Array:
 
 
 def _check_positive(covariance: Array) -> None:
-    positive = np.allclose(covariance, covariance.T)
+    """Covariances must be positive, and matrices symmetric."""
+    matrix = covariance if covariance.ndim == 2 else np.diag(covariance)
+    positive = np.allclose(matrix, matrix.T)
     try:
-        np.linalg.cholesky(covariance)
+        np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
         positive = False
     if not positive:
-        raise ValueError("covariance_prior must be symmetric and positive definite.")
+        raise ValueError(
+            "covariance_prior must be positive, or a symmetric and positive definite "
+            "matrix for covariance_type='full'."
+        )

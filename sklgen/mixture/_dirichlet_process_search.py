@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,33 @@ from sklgen.mixture._dirichlet_process_model import ProcessPosterior
 from sklgen.mixture._structure import MixtureStatistics
 
 Index = NDArray[np.intp]
-Discover = Callable[[NDArray[Any], Array], tuple[ProcessPosterior, float]]
+
+
+class Found(Protocol):
+    """What a search among the rows of a component found."""
+
+    @property
+    def model(self) -> ProcessPosterior:
+        """The components."""
+
+    @property
+    def gain(self) -> float:
+        """What they gain over a single one, in nats."""
+
+
+Discover = Callable[[NDArray[Any], Array], Found]
 
 # A move must gain more than this share of the bound, which rounding does not reach.
 _LEAST_GAIN = 1e-10
 # E-steps that a candidate may take before it must be better than what is there.
 _TRIAL_STEPS = 3
+_SETTLING_STEPS = 10
 # A component with a smaller share of the weight is one that has died.
 _NOTHING = 1e-14
 # Pairs of components whose overlap is summed in one pass, the most promising ones.
 _MOST_PAIRS = 200
-# A component whose count and evidence moved less than this share is still the same.
-_SAME = 0.01
+# Components that share this part of their rows are the same from step to step.
+_SAME = 0.9
 
 
 class Ascent:
@@ -58,7 +73,9 @@ class Ascent:
         self._rows = rows
         self._max_iter = max_iter
         self._monitor = monitor
-        self._whole: list[Array] = []
+        # For each row, the component that could not be split when it was in it.
+        self._whole: Index = np.full(len(rows.X), -1)
+        self._n_whole = 0
         self.n_iter = -1
         self.model = model
         self.statistics = self._expect(model)
@@ -78,24 +95,25 @@ class Ascent:
     def _mean_bound(statistics: MixtureStatistics) -> float:
         return statistics.bound / statistics.weight
 
-    def climb(self, tol: float) -> None:
+    def climb(self, tol: float, max_iter: int | None = None) -> None:
         """Take steps until the gain left per unit weight is below `tol`."""
+        left = self._max_iter - self.n_iter
         start, known = self.model, self.statistics
         found = run(
             start,
             lambda model: known if model is start else self._expect(model),
             tol=tol,
-            max_iter=self._max_iter - self.n_iter,
+            max_iter=left if max_iter is None else min(max_iter, left),
             monitor=self._monitor,
         )
         self.model, self.statistics = found.model, found.statistics
         self.bounds.extend(found.bounds[1:])
         self.converged = found.converged
 
-    def propose(self, model: ProcessPosterior) -> bool:
+    def propose(self, model: ProcessPosterior, n_steps: int = _TRIAL_STEPS) -> bool:
         """Move to a candidate if a few steps from it the bound is higher."""
         least = self.bounds[-1] + _LEAST_GAIN * max(1.0, abs(self.bounds[-1]))
-        for _ in range(_TRIAL_STEPS):
+        for _ in range(n_steps):
             if self.exhausted:
                 break
             statistics = self._expect(model)
@@ -117,43 +135,54 @@ class Ascent:
             self.statistics = self._expect(self.model)
             self.bounds.append(self._mean_bound(self.statistics))
 
-    def merge(self) -> bool:
-        """Merge pairs of components as long as that raises the bound."""
+    def merge(self, n_doubtful: int = 0) -> bool:
+        """Merge pairs of components as long as that raises the bound.
+
+        Where no pair promises a gain, up to `n_doubtful` are merged and given some
+        steps to settle, one at a time.
+        """
         self.drop(_NOTHING * self.statistics.weight)
         merged = False
         while len(self.model) > 1 and not self.exhausted:
             model = self.model.updated(self.statistics)
-            first, second = self._pairs_to_merge(model)
-            gained = bool(first.size) and self.propose(model.merged(first, second))
-            if not gained and first.size > 1:
-                gained = self.propose(model.merged(first[:1], second[:1]))
+            first, second, gain = self._pairs(model)
+            gained = self._merge_sure(model, first[gain > 0], second[gain > 0])
+            for at in range(min(n_doubtful, len(gain))):
+                pair = slice(at, at + 1)
+                gained = gained or self.propose(
+                    model.merged(first[pair], second[pair]), _SETTLING_STEPS
+                )
             if not gained:
                 break
             merged = True
         return merged
 
-    def _pairs_to_merge(self, updated: ProcessPosterior) -> tuple[Index, Index]:
-        """Disjoint pairs that are better merged, the labels being as they are.
+    def _merge_sure(self, model: ProcessPosterior, first: Index, second: Index) -> bool:
+        """Merge pairs, each component once: all at once or only the best one."""
+        used: set[int] = set()
+        chosen = []
+        for pair, both in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+            if not used & {*both}:
+                used |= {*both}
+                chosen.append(pair)
+        if not chosen:
+            return False
+        if self.propose(model.merged(first[chosen], second[chosen])):
+            return True
+        return len(chosen) > 1 and self.propose(model.merged(first[:1], second[:1]))
 
-        An E-step can only add to this gain, which is exact for one pair of complete
-        rows.
+    def _pairs(self, updated: ProcessPosterior) -> tuple[Index, Index, Array]:
+        """Pairs of components and what merging one gains, the labels being as they are.
+
+        An E-step can only add to this gain, which is exact for complete rows.
         """
         first, second = np.triu_indices(len(updated), 1)
         gain = updated.merge_gains(first, second)
         likely = np.argsort(-gain, kind="stable")[:_MOST_PAIRS]
-        likely = likely[gain[likely] > 0]
-        if not likely.size:
-            return likely, likely
         first, second, gain = first[likely], second[likely], gain[likely]
         gain = gain - self._rows.sum(_Overlap(self.model, first, second))
-        used: set[int] = set()
-        chosen = []
-        for pair in np.argsort(-gain, kind="stable"):
-            both = {int(first[pair]), int(second[pair])}
-            if gain[pair] > 0 and not used & both:
-                used |= both
-                chosen.append(pair)
-        return first[chosen], second[chosen]
+        order = np.argsort(-gain, kind="stable")
+        return first[order], second[order], gain[order]
 
     def split(
         self, discover: Discover, X: NDArray[Any], weight: Array, limit: int
@@ -166,7 +195,8 @@ class Ascent:
         model = self.model.updated(self.statistics)
         if self.exhausted or len(model) >= limit:
             return False
-        births = self._births(model, discover, X, weight)
+        labels, share = self._labels(len(X))
+        births = self._births(model, discover, X, weight * share, labels)
         growth = np.cumsum([len(born) - 1 for _, born in births], dtype=int)
         births = births[: np.searchsorted(growth, limit - len(model), side="right")]
         while births:
@@ -176,7 +206,8 @@ class Ascent:
                 candidate = candidate.joined(born)
             if self.propose(candidate):
                 return True
-            self._whole.extend(_traits(model)[[k for k, _ in births]])
+            for k, _ in births:
+                self._remember(np.flatnonzero(labels == k))
             births = births[: len(births) // 2]
         return False
 
@@ -186,25 +217,38 @@ class Ascent:
         discover: Discover,
         X: NDArray[Any],
         weight: Array,
+        labels: Index,
     ) -> list[tuple[int, ProcessPosterior]]:
         """Components to split and what they split into, the highest gain first."""
-        traits = _traits(model)
-        labels, share = self._labels(len(X))
         births = []
-        for k, own in enumerate(traits):
+        for k, count in enumerate(model.sticks.counts):
             at = np.flatnonzero(labels == k)
-            if len(at) < 2 or any(
-                np.allclose(own, whole, rtol=_SAME, atol=0.0) for whole in self._whole
-            ):
+            if len(at) < 2 or self._remembers(at):
                 continue
-            born, gain = discover(X[at], weight[at] * share[at])
-            if len(born) > 1 and gain > 0:
-                factor = model.sticks.counts[k] / born.sticks.counts.sum()
-                births.append((gain * factor, k, born.repeated(factor)))
+            found = discover(X[at], weight[at])
+            born = found.model
+            if len(born) > 1 and found.gain > 0:
+                factor = float(count / born.sticks.counts.sum())
+                births.append((found.gain * factor, k, born.repeated(factor)))
             else:
-                self._whole.append(own)
+                self._remember(at)
         births.sort(key=lambda birth: -birth[0])
         return [(k, born) for _, k, born in births]
+
+    def _remember(self, at: Index) -> None:
+        self._whole[at] = self._n_whole
+        self._n_whole += 1
+
+    def _remembers(self, at: Index) -> bool:
+        """Whether these are the rows of a component that could not be split."""
+        before = self._whole[at]
+        before = before[before >= 0]
+        if not before.size:
+            return False
+        ids, shared = np.unique(before, return_counts=True)
+        most = shared.argmax()
+        size = max(len(at), int(np.count_nonzero(self._whole == ids[most])))
+        return bool(shared[most] >= _SAME * size)
 
     def _labels(self, n: int) -> tuple[Index, Array]:
         """The most probable component of each row, and its probability."""
@@ -217,11 +261,6 @@ class Ascent:
 
         self._rows.fill(share, read)
         return labels, share
-
-
-def _traits(model: ProcessPosterior) -> Array:
-    """What tells components apart from step to step: size and evidence."""
-    return np.stack([model.sticks.counts, model.laws.log_normalizer()], axis=1)
 
 
 class _Overlap:

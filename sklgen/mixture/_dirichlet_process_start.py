@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.em import Rows
+from sklgen.em import Rows, first_best
 from sklgen.families._base import Array
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior, Sticks
 from sklgen.mixture._dirichlet_process_search import Ascent
@@ -18,9 +18,32 @@ from sklgen.mixture._starts import STARTS, distinct_rows
 
 # A posterior on a sample is a start: it need not be exact.
 _ROUGH_TOL = 1e-3
-_ROUGH_ITER = 200
+# Too many clusters are merged before they settle.
+_FIRST_ITER, _ROUGH_ITER = 5, 100
+_MOST_ITER = 1000
+# Pairs that are merged although nothing promises a gain.
+_DOUBTFUL = 3
 # A component with less than a row is not found, it is left over.
 _LEAST_WEIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search from scratch found.
+
+    Parameters
+    ----------
+    model : ProcessPosterior
+        The components.
+    bound : float
+        Mean bound on the sample.
+    gain : float
+        What the components gain over a single one, in nats.
+    """
+
+    model: ProcessPosterior
+    bound: float
+    gain: float
 
 
 @dataclass(frozen=True)
@@ -53,31 +76,32 @@ class Discovery:
     places: Callable[[NDArray[Any], Array], Array]
     rng: np.random.Generator
 
-    def with_seeds(self, seeds: int) -> Self:
-        """The same, from another number of clusters."""
-        return replace(self, seeds=seeds)
+    def best_of(self, n_init: int, X: NDArray[Any], weight: Array) -> Found:
+        """The best of several searches."""
+        found = [self(X, weight) for _ in range(n_init)]
+        return found[first_best([each.bound for each in found])]
 
-    def __call__(
-        self, X: NDArray[Any], weight: Array
-    ) -> tuple[ProcessPosterior, float]:
-        """Components found in rows, and what they gain over one component, in nats."""
+    def __call__(self, X: NDArray[Any], weight: Array) -> Found:
+        """Components of which the rows, or a sample of them, consist."""
         sample, sample_weight = distinct_rows(X, weight, self.limit, self.rng)
         labels = self._clusters(sample, sample_weight)
         with self.open_rows(sample, sample_weight) as rows:
-            ascent = Ascent(self._labelled(rows, labels), rows, max_iter=_ROUGH_ITER)
-            ascent.climb(_ROUGH_TOL)
-            ascent.drop(_LEAST_WEIGHT)
-            while ascent.merge():
-                ascent.climb(_ROUGH_TOL)
-                ascent.drop(_LEAST_WEIGHT)
+            ascent = Ascent(self._labelled(rows, labels), rows, max_iter=_MOST_ITER)
+            for n_iter, n_doubtful in ((_FIRST_ITER, 0), (_ROUGH_ITER, _DOUBTFUL)):
+                merged = True
+                while merged:
+                    ascent.climb(_ROUGH_TOL, n_iter)
+                    ascent.drop(_LEAST_WEIGHT)
+                    merged = ascent.merge(n_doubtful)
             found = ascent.model
+            bound = ascent.bounds[-1]
             if len(found) == 1:
-                return found, 0.0
+                return Found(found, bound, 0.0)
             whole = Ascent(
                 self._labelled(rows, np.zeros(len(sample), np.intp)), rows, max_iter=0
             )
-        total = ascent.statistics.weight
-        return found, (ascent.bounds[-1] - whole.bounds[-1]) * total
+        gain = (bound - whole.bounds[-1]) * ascent.statistics.weight
+        return Found(found, bound, gain)
 
     def _clusters(self, sample: Array, weight: Array) -> NDArray[np.intp]:
         if len(sample) <= self.seeds:
