@@ -9,30 +9,48 @@ from typing import Any, Self
 import numpy as np
 
 from sklgen.families._base import Additive, Allocate, Array, View
-from sklgen.families._count_kernels import add_urns, log_orders, urn_densities
+from sklgen.families._count_kernels import log_orders
 from sklgen.families._counts import CountFamily, as_csr
 from sklgen.families._lengths import Lengths
+from sklgen.families._urn_kernels import add_urns, maximize_urn, urn_densities
 
 # Rate of the exponential factor of the prior on each parameter.
 _RATE = 1e-3
 # Parameters stay where their gamma functions are finite and resolved.
 _BOUNDS = (1e-100, 1e10)
+# Whole counts of each column are told apart up to 64 or so that a table of them all has
+# no more entries than this; totals are up to a longest one.
+_COUNTS, _ENTRIES = 64, 2**20
+_LONGEST = 1024
 
 
 @dataclass(frozen=True)
 class UrnStatistics(Additive):
-    """What rows say about a Polya urn, in expectation.
+    """What rows say about the parameters a of Polya urns, and about their sum A.
+
+    The log-likelihood is the sum of `tails` log(a + 0, 1, ...), less that of `lengths`
+    log(A + 0, 1, ...). What the tables have no place for is bounded from below by
+    `new` log a - `own` a - `shared` A, up to a constant.
 
     Parameters
     ----------
+    tails : ndarray of shape (K, d, m)
+        Weight of the rows with a count of more than 0, 1, ... in each column.
     new : ndarray of shape (K, d)
-        Number of tokens in each column that were no copies of earlier tokens.
-    exposure : ndarray of shape (K, d)
-        Number of them that one unit of the column's parameter makes one expect.
+        Expected number of other tokens that are no copies of earlier ones.
+    own : ndarray of shape (K, d)
+        Slopes of bounds in one parameter.
+    lengths : ndarray of shape (K, l)
+        Weight of the rows with a total of more than 0, 1, ...
+    shared : ndarray of shape (K,)
+        Slopes of bounds in the sum of the parameters.
     """
 
+    tails: Array
     new: Array
-    exposure: Array
+    own: Array
+    lengths: Array
+    shared: Array
 
 
 @dataclass(frozen=True)
@@ -42,12 +60,16 @@ class DirichletMultinomial(CountFamily):
     A row is drawn from a Polya urn: a token copies an earlier one of its row, or is
     new, so that counts are overdispersed. Counts may be fractional.
 
-    The M-step is Minka's fixed point [1]_, which maximises a lower bound that touches
-    the likelihood at the current parameters. So the likelihood never falls, but a step
-    is not a maximum. For a count below one, where that bound does not hold, another
-    one takes its place. The prior of each parameter is a gamma law with the density
-    a^`prior` exp(-0.001 a) by the logarithm of a, up to a constant: it keeps
-    parameters positive, and finite where counts are not overdispersed.
+    The log-likelihood of whole counts is a sum of terms log(a + 0, 1, ...), of which
+    the weights of counts of more than 0, 1, ... are sufficient statistics. The M-step
+    finds its maximum: given the slope in the sum of the parameters, each of them is
+    the root of an equation of its own. Counts beyond a table, and fractional ones, are
+    bounded from below by tangents at the current parameters, as in Minka's fixed point
+    [1]_: then a step raises the likelihood, but need not end at its maximum.
+
+    The prior of each parameter is a gamma law with the density a^`prior` exp(-0.001 a)
+    by the logarithm of a, up to a constant: it keeps parameters positive, and finite
+    where counts are not overdispersed.
 
     Parameters
     ----------
@@ -133,8 +155,17 @@ class DirichletMultinomial(CountFamily):
         return self._view
 
     def maximize(self, statistics: UrnStatistics) -> Self:
-        new = statistics.new + self.prior
-        return self._with(new / (statistics.exposure + _RATE))
+        new, shared = statistics.new + self.prior, statistics.shared + _RATE
+        parts = zip(
+            self.alpha,
+            statistics.tails,
+            new,
+            statistics.own,
+            statistics.lengths,
+            shared,
+            strict=True,
+        )
+        return self._with(np.stack([maximize_urn(*part) for part in parts]))
 
     def _with(self, alpha: Array) -> Self:
         return replace(self, alpha=np.ascontiguousarray(np.clip(alpha, *_BOUNDS)))
@@ -143,7 +174,7 @@ class DirichletMultinomial(CountFamily):
         return replace(self, prior=data.prior)
 
     def recentre(self, statistics: UrnStatistics, target: Self) -> UrnStatistics:
-        """The same statistics: expectations of what happened in the urns."""
+        """The same statistics: a bound stays one, wherever it touches."""
         return statistics
 
     def pack(self) -> Array:
@@ -176,8 +207,10 @@ class UrnView(View):
         return rows, totals
 
     def zeros(self) -> list[Array]:
-        shape = self._alpha.shape
-        return [np.zeros(shape), np.zeros(shape), np.zeros(shape[1])]
+        d, n = self._alpha.shape
+        most = int(np.clip(_ENTRIES // (d * n), 1, _COUNTS))
+        shapes = [(d, most, n), (d, n), (d, n), (_LONGEST, n), (n,)]
+        return [np.zeros(shape) for shape in shapes]
 
     def accumulate(
         self, sums: list[Array], features: Any, responsibilities: Array
@@ -189,5 +222,17 @@ class UrnView(View):
         )  # fmt: skip
 
     def complete(self, sums: list[Array]) -> UrnStatistics:
-        new, own, shared = sums
-        return UrnStatistics(new.T, own.T + shared[:, None])
+        counts, new, own, lengths, shared = sums
+        return UrnStatistics(
+            _tails(counts.transpose(2, 0, 1)),
+            np.ascontiguousarray(new.T),
+            np.ascontiguousarray(own.T),
+            _tails(lengths.T),
+            shared,
+        )
+
+
+def _tails(counts: Array) -> Array:
+    """Weight of what is as large or larger, along the last axis."""
+    reverse = np.cumsum(counts[..., ::-1], axis=-1)
+    return np.ascontiguousarray(reverse[..., ::-1])

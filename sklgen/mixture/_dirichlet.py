@@ -32,7 +32,8 @@ class DirichletMixture(NonNegativeMixture):
         Share of a row that its zeros would have together if all parts were zero: each
         zero becomes `zero_replacement` / `n_features`, and the other parts shrink by
         one factor, so that their ratios stay [2]_. Without that a row with a zero has
-        the density zero, or an infinite one.
+        the density zero, or an infinite one. A row of nothing but zeros becomes equal
+        parts.
     reg_concentration : float, default=1e-3
         Rate of an exponential prior of the sum of the parameters of each component.
         It bounds how narrow a component becomes that has shrunk to one row, and it
@@ -86,8 +87,7 @@ class DirichletMixture(NonNegativeMixture):
     Raises
     ------
     ValueError
-        In every method: if a cell is negative, or all parts of a row are zero; in
-        `fit`, if there is one column only.
+        If a cell is negative, or there is one column only.
 
     Notes
     -----
@@ -197,27 +197,16 @@ def close_parts(X: NDArray[Any], replacement: float) -> NDArray[Any]:
     X : ndarray of shape (n, d)
         Non-negative parts.
     replacement : float
-        What a zero becomes. The other parts of its row shrink by one factor.
+        What a zero becomes. The other parts of its row shrink by one factor; if there
+        are none, its row becomes equal parts.
 
     Returns
     -------
     parts : ndarray of shape (n, d)
         Positive rows that sum to one, in the dtype of X.
-
-    Raises
-    ------
-    ValueError
-        If a row has no positive part.
     """
     largest = X.max(axis=1, keepdims=True).astype(np.float64)
-    empty = np.flatnonzero(largest == 0)
-    if empty.size:
-        raise ValueError(
-            f"X has rows whose parts are all zero, {empty.size} in all, the first at "
-            f"{empty[:5].tolist()}: they have no composition. Drop them, with "
-            "X[X.sum(axis=1) > 0] for an array."
-        )
-    parts = X / largest
+    parts = np.where(largest > 0, X, 1.0) / np.where(largest > 0, largest, 1.0)
     parts /= parts.sum(axis=1, keepdims=True)
     zero = parts < np.finfo(X.dtype).tiny
     if zero.any():

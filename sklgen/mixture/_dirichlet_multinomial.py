@@ -76,9 +76,9 @@ class DirichletMultinomialMixture(NonNegativeMixture):
     probabilities_ : ndarray of shape (n_components_, n_features)
         Mean share of each column in each component. After "gibbs", their posterior
         mean at the last labels.
-    concentrations_ : ndarray of shape (n_components_,)
-        Sums of the Dirichlet parameters of each component, infinite where rows of one
-        component share their shares: after "em" that is not `overdispersed`.
+    concentrations_ : ndarray of shape (n_components_,) or None
+        Sum of the Dirichlet parameters of each component. None where rows of one
+        component have the same shares: after "em" that is not `overdispersed`.
     n_components_ : int
         Number of components, after "gibbs" without empty ones.
     labels_ : ndarray of shape (n_samples,)
@@ -154,7 +154,7 @@ class DirichletMultinomialMixture(NonNegativeMixture):
     }
 
     probabilities_: Array
-    concentrations_: Array
+    concentrations_: Array | None
 
     def __init__(
         self,
@@ -218,7 +218,7 @@ class DirichletMultinomialMixture(NonNegativeMixture):
 
     def _components(self) -> CountFamily:
         shares, size = np.asarray(self.probabilities_), self.concentrations_
-        if np.isinf(size).all():
+        if size is None:
             return Multinomial(self._lengths, np.log(shares), self.beta)
         alpha = shares * size[:, None]
         return DirichletMultinomial(self._lengths, alpha, self.beta)
@@ -230,7 +230,8 @@ class DirichletMultinomialMixture(NonNegativeMixture):
 
     def _store(self, model: Mixture[CountFamily]) -> None:
         self.probabilities_ = model.components.probabilities()
-        self.concentrations_ = model.components.concentrations()
+        size = model.components.concentrations()
+        self.concentrations_ = size if np.isfinite(size).all() else None
         self.n_components_ = int(np.count_nonzero(self.weights_ >= EMPTY_SHARE))
 
     def _fit_validated(self, X: csr_array, weight: Array, *, warm: bool) -> None:

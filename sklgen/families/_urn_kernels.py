@@ -1,0 +1,207 @@
+"""Compiled sums and M-step of Polya urns, the components of overdispersed counts.
+
+Tables have one row a column of the data and one entry a component, as in
+`_count_kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sklgen.families._count_kernels import log_rising, slope_rising
+
+Array = NDArray[np.float64]
+Cells = NDArray[Any]
+Index = NDArray[Any]
+
+# Sums of parameters that the M-step looks among, and smallest step of their logarithm.
+_SMALLEST, _LARGEST = 1e-10, 1e10
+_RESOLUTION = 1e-13
+_STEPS = 200
+
+
+@njit(nogil=True, cache=True)
+def urn_densities(
+    cells: Cells,
+    columns: Index,
+    start: Index,
+    alpha: Array,
+    log_alpha: Array,
+    sums: Array,
+    base: Array,
+    totals: Array,
+    out: Array,
+) -> None:
+    """Dirichlet-multinomial log-densities `out` (K, n) of rows with these totals (n,).
+
+    `alpha` and `log_alpha` are (d, K), `sums` (K,) those of alpha over columns.
+    """
+    total = np.empty(alpha.shape[1])
+    for i in range(len(base)):
+        for k in range(len(total)):
+            total[k] = base[i] - log_rising(sums[k], totals[i])
+        for at in range(start[i], start[i + 1]):
+            count, column = np.float64(cells[at]), columns[at]
+            if count == 1.0:
+                row = log_alpha[column]
+                for k in range(len(total)):
+                    total[k] += row[k]
+            else:
+                for k in range(len(total)):
+                    total[k] += log_rising(alpha[column, k], count)
+        for k in range(len(total)):
+            out[k, i] = total[k]
+
+
+@njit(nogil=True, cache=True)
+def add_urns(
+    cells: Cells,
+    columns: Index,
+    start: Index,
+    alpha: Array,
+    sums: Array,
+    totals: Array,
+    weights: Array,
+    counts: Array,
+    new: Array,
+    own: Array,
+    lengths: Array,
+    shared: Array,
+) -> None:
+    """Add what rows say about alpha, weighed by `weights` (K, n).
+
+    `counts` (d, m, K) gains the whole counts of each column from 1 to m, and `lengths`
+    (l, K) the whole totals from 1 to l; a larger one counts as m or l there. What that
+    leaves out, and fractions, are bounded from below by their tangents: by `new` (d, K)
+    times log alpha, less `own` (d, K) times alpha, less `shared` (K,) times its sum.
+    """
+    weight = np.empty(len(weights))
+    most, longest = counts.shape[1], len(lengths)
+    for i in range(weights.shape[1]):
+        total = totals[i]
+        whole = int(total) if total == np.floor(total) else 0
+        table_total = min(whole, longest)
+        rest = total - table_total
+        for k in range(len(weight)):
+            weight[k] = weights[k, i]
+            if table_total > 0:
+                lengths[table_total - 1, k] += weight[k]
+            if rest > 0:
+                shared[k] += weight[k] * slope_rising(sums[k] + table_total, rest)
+        for at in range(start[i], start[i + 1]):
+            count, column = np.float64(cells[at]), columns[at]
+            if count == np.floor(count):
+                inside = min(int(count), most)
+                row = counts[column, inside - 1]
+                for k in range(len(weight)):
+                    row[k] += weight[k]
+                beyond = count - inside
+                if beyond > 0:
+                    for k in range(len(weight)):
+                        a = alpha[column, k]
+                        new[column, k] += (
+                            weight[k] * a * slope_rising(a + inside, beyond)
+                        )
+            elif count > 1.0:
+                for k in range(len(weight)):
+                    a = alpha[column, k]
+                    new[column, k] += weight[k] * a * slope_rising(a, count)
+            else:
+                # The tangent in log alpha is a bound for counts of one or more only:
+                # gamma(a + x) is gamma(a + x + 1) / (a + x), each with its own bound.
+                for k in range(len(weight)):
+                    a = alpha[column, k]
+                    slope = 1.0 / (a + count) + slope_rising(a, count)
+                    new[column, k] += weight[k] * a * slope
+                    own[column, k] += weight[k] / (a + count)
+
+
+@njit(nogil=True, cache=True)
+def maximize_urn(
+    alpha: Array, tails: Array, new: Array, own: Array, lengths: Array, shared: float
+) -> Array:
+    """Parameters (d,) of one urn that maximise what `add_urns` has summed up.
+
+    That is the sum over columns of tails (d, m) times log(a + 0, 1, ...), plus `new`
+    log a, less `own` a; less `lengths` (l,) times log(A + 0, 1, ...), less `shared` A,
+    for the sum A of the parameters. Given the slope in A, each column has one
+    maximum. The sum of those is compared with A, from the current A towards where the
+    objective rises, until both agree.
+    """
+    found = np.empty(len(alpha))
+    data = (tails, new, own, lengths, shared, found)
+    at = np.log(alpha.sum())
+    excess = _excess(at, *data)
+    step = 0.5 if excess > 0 else -0.5
+    before, behind = at, excess
+    for _ in range(_STEPS):
+        before, behind = at, excess
+        at = min(max(at + step, np.log(_SMALLEST)), np.log(_LARGEST))
+        excess = _excess(at, *data)
+        if (excess > 0) != (step > 0) or at == before:
+            break
+        step *= 2.0
+    # The root is between: false position, with the end that stays weighed down.
+    for _ in range(_STEPS):
+        if abs(at - before) < _RESOLUTION or excess == behind:
+            break
+        middle = (before * excess - at * behind) / (excess - behind)
+        value = _excess(middle, *data)
+        if (value > 0) != (excess > 0):
+            before, behind = at, excess
+        else:
+            behind *= 0.5
+        at, excess = middle, value
+    _excess(at, *data)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _excess(
+    log_sum: float,
+    tails: Array,
+    new: Array,
+    own: Array,
+    lengths: Array,
+    shared: float,
+    found: Array,
+) -> float:
+    """Fill `found` given the slope at a sum; the share by which its sum is larger."""
+    total = np.exp(log_sum)
+    slope = shared
+    for step in range(len(lengths)):
+        if lengths[step] == 0.0:
+            break
+        slope += lengths[step] / (total + step)
+    for j in range(len(found)):
+        found[j] = _one_column(tails[j], new[j], slope + own[j])
+    return float(found.sum() / total - 1.0)
+
+
+@njit(nogil=True, cache=True)
+def _one_column(tail: Array, new: float, slope: float) -> float:
+    """The a with tail[0] / a + tail[1] / (a + 1) + ... + new / a = slope.
+
+    The left side falls and is convex: Newton's method rises to the root from a start
+    below it.
+    """
+    a = (tail[0] + new) / slope
+    if len(tail) == 1 or tail[1] == 0.0:
+        return float(a)
+    for _ in range(_STEPS):
+        value, change = new / a - slope, -new / (a * a)
+        for step in range(len(tail)):
+            if tail[step] == 0.0:
+                break
+            part = tail[step] / (a + step)
+            value += part
+            change -= part / (a + step)
+        move = -value / change
+        a += move
+        if move < 1e-14 * a:
+            break
+    return float(a)
