@@ -245,7 +245,11 @@ def test_what_a_family_does_not_support(family, wrong):
 @pytest.mark.parametrize("family", [Poisson, NegativeBinomial])
 def test_looking_up_impossible_counts_does_no_harm(family):
     X = np.array([[-1.0], [-1e9], [0.5], [2.0**33], [1e300]])
-    assert np.isfinite(densities(family.standard(1), X, complete=True)).all()
+    found = densities(family.standard(1), X, complete=True)[0]
+    assert np.isfinite(found).all()
+    if family is NegativeBinomial:
+        # Beyond the last node there is nothing to read.
+        assert found[3] == found[4]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=3, max_size=3), st.integers(0, 6))
