@@ -222,7 +222,7 @@ def locate_small(
         for i in range(n):
             x = X[i, j]
             if x < n_small:
-                places[j, i] = j * n_nodes + max(np.int64(x), 0)
+                places[j, i] = j * n_nodes + np.int64(max(x, 0.0))
             else:
                 places[j, i] = d * n_nodes
                 if not np.isnan(x):
