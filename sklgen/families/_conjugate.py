@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from typing import Any, Self
 
@@ -20,11 +20,18 @@ class Conjugate(ABC):
 
     A law is worth pseudo-observations: a posterior is the prior plus the statistics
     of the rows. The prior is one such law, and is handed to the methods that need it.
-    All fields have a leading axis of length K.
+    All fields that are arrays have a leading axis of length K.
     """
 
     def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))
+        return len(next(iter(self._arrays.values())))
+
+    @property
+    def _arrays(self) -> dict[str, Array]:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            k: value for k, value in values.items() if isinstance(value, np.ndarray)
+        }
 
     def take(self, index: NDArray[Any]) -> Self:
         """Choose laws.
@@ -39,7 +46,8 @@ class Conjugate(ABC):
         laws : Conjugate
             The laws chosen, in this order.
         """
-        return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))
+        chosen = {name: array[index] for name, array in self._arrays.items()}
+        return replace(self, **chosen)
 
     def join(self, other: Self) -> Self:
         """Put the laws of two objects side by side.
@@ -54,8 +62,11 @@ class Conjugate(ABC):
         laws : Conjugate
             These laws, then the others.
         """
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return type(self)(*(np.concatenate(pair) for pair in pairs))
+        joined = {
+            name: np.concatenate([array, getattr(other, name)])
+            for name, array in self._arrays.items()
+        }
+        return replace(self, **joined)
 
     @abstractmethod
     def posterior(self, components: Any, statistics: Any) -> Self:

@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import digamma, gammaln, multigammaln
 
-from sklgen.families._base import Allocate, Array, View
+from sklgen.families._base import Array
 from sklgen.families._conjugate import Conjugate, total
+from sklgen.families._expected_columns import ExpectedColumns
 from sklgen.families._gaussian import Moments
 from sklgen.families._gaussian_axis import DiagonalGaussian
 from sklgen.families._gaussian_matrix import FullGaussian
@@ -205,12 +206,12 @@ class NormalGamma(Conjugate):
         mean = centre - self.mean_count / total * offset
         return type(self)(mean, total, self.dof + count, scatter)
 
-    def expected(self) -> tuple[ObservedColumns, Array]:
+    def expected(self) -> tuple[ExpectedColumns, Array]:
         cells = 0.5 * (self._log_precision_excess() - 1 / self.mean_count)
         gaussian = DiagonalGaussian(
             self.mean, self.covariances, np.ones(self.mean.shape[1]), 0.0
         )
-        return ObservedColumns(gaussian, cells), cells.sum(axis=1)
+        return ExpectedColumns(gaussian, cells), cells.sum(axis=1)
 
     def _log_precision_excess(self) -> Array:
         return np.asarray(digamma(self.dof / 2) - np.log(self.dof / 2))
@@ -276,72 +277,3 @@ class NormalGamma(Conjugate):
         mean, *positive = vector.reshape(4, *self.mean.shape)
         count, dof, variances = np.exp(positive)
         return type(self)(mean * np.sqrt(unit), count, dof, variances * dof * unit)
-
-
-@dataclass(frozen=True)
-class ObservedColumns:
-    """Independent columns whose log-densities have an offset by cell.
-
-    That of the missing cells is taken off from ragged rows: nothing is expected of
-    cells that are left out.
-
-    Parameters
-    ----------
-    components : Family
-        Components with independent columns.
-    cells : ndarray of shape (K, d)
-        Offset of each cell; that of whole rows is added elsewhere.
-    """
-
-    components: DiagonalGaussian
-    cells: Array
-
-    @property
-    def means(self) -> Array:
-        """Means of the components, of shape (K, d)."""
-        return self.components.means
-
-    @property
-    def n_features(self) -> int:
-        """Number of sufficient statistics of a complete row."""
-        return self.components.n_features
-
-    def view(self, *, complete: bool) -> View:
-        """The components, made ready for blocks of rows.
-
-        Parameters
-        ----------
-        complete : bool
-            Whether the rows have all their cells.
-
-        Returns
-        -------
-        view : View
-            What computes log-densities and statistics.
-        """
-        view = self.components.view(complete=complete)
-        return view if complete else _RaggedView(view, self.cells)
-
-
-class _RaggedView(View):
-    """A view of independent columns that takes the offset of missing cells off."""
-
-    def __init__(self, view: View, cells: Array) -> None:
-        self._view = view
-        self._cells = cells
-
-    def evaluate(self, X: Any, allocate: Allocate, out: Array) -> Any:
-        features = self._view.evaluate(X, allocate, out)
-        out -= self._cells @ np.isnan(X).T
-        return features
-
-    def zeros(self) -> Any:
-        return self._view.zeros()
-
-    def accumulate(
-        self, sums: list[Array], features: Any, responsibilities: Array
-    ) -> None:
-        self._view.accumulate(sums, features, responsibilities)
-
-    def complete(self, sums: list[Array]) -> Any:
-        return self._view.complete(sums)

@@ -21,7 +21,12 @@ from sklgen.families import Components
 from sklgen.families._base import Array
 from sklgen.mixture._base import _SAMPLE_ROWS, _check_observed, progress
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior
-from sklgen.mixture._dirichlet_process_prior import GaussianPrior
+from sklgen.mixture._dirichlet_process_prior import (
+    PRIORS,
+    Prior,
+    ProductPrior,
+    prior_of,
+)
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._dirichlet_process_start import Discovery
 from sklgen.mixture._fitted import CompletingMixture
@@ -40,6 +45,12 @@ class DirichletProcessMixture(CompletingMixture):
 
     Parameters
     ----------
+    family : {"gaussian", "bernoulli", "categorical", "poisson"} or list, \
+            default="gaussian"
+        What a component is: Gaussian, or independent columns of zeros and ones, of
+        codes of levels from 0 on, or of counts. A list of pairs (family, columns), the
+        columns by their positions, makes sets of columns independent within a
+        component, each of a family of its own; every column is named once.
     covariance_type : {"full", "diag"}, default="full"
         A matrix for each component, or a variance for each component and column.
     weight_concentration_prior : float, default=1.0
@@ -57,6 +68,9 @@ class DirichletProcessMixture(CompletingMixture):
         Expected covariance of a component (the inverse of the expected precision), of
         shape (n_features, n_features) if full and (n_features,) if diag. None takes
         that of the data times a share that the evidence chooses.
+    count_prior : float, default=1.0
+        Number of cells that the prior of other families is worth, for each component
+        and column; they are distributed as the data.
     tol : float, default=1e-6
         The fit ends when no move raises the bound and the gain that is left, in nats
         per row, is estimated to be below this.
@@ -79,11 +93,14 @@ class DirichletProcessMixture(CompletingMixture):
     weights_ : ndarray of shape (n_components_,)
         Expected weight of each component, the largest first; they sum to one. What the
         process keeps for components that it has not seen is shared out among them.
+    posterior_ : Conjugate
+        Posterior laws of the parameters of the components, of a class of its own for
+        each family, such as normal-Wishart for Gaussians.
     means_ : ndarray of shape (n_components_, n_features)
-        Posterior mean of the mean of each component.
+        Posterior mean of the mean of each component, if Gaussian.
     covariances_ : ndarray of shape (n_components_, n_features, n_features) or \
             (n_components_, n_features)
-        Inverse of the posterior mean of the precision of each component.
+        Inverse of the posterior mean of the precision of each component, if Gaussian.
     converged_ : bool
         Whether no move raised the bound and the gain left fell below `tol`.
     n_iter_ : int
@@ -108,6 +125,7 @@ class DirichletProcessMixture(CompletingMixture):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "family": [StrOptions(set(PRIORS)), list],
         "covariance_type": [StrOptions({"full", "diag"})],
         "weight_concentration_prior": [Interval(Real, 0, None, closed="neither")],
         "max_components": [Interval(Integral, 1, None, closed="left")],
@@ -115,6 +133,7 @@ class DirichletProcessMixture(CompletingMixture):
         "mean_precision_prior": [Interval(Real, 0, None, closed="neither"), None],
         "degrees_of_freedom_prior": [Interval(Real, 0, None, closed="neither"), None],
         "covariance_prior": ["array-like", None],
+        "count_prior": [Interval(Real, 0, None, closed="neither")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
@@ -130,6 +149,7 @@ class DirichletProcessMixture(CompletingMixture):
     def __init__(
         self,
         *,
+        family: Any = "gaussian",
         covariance_type: str = "full",
         weight_concentration_prior: float = 1.0,
         max_components: int = 100,
@@ -137,6 +157,7 @@ class DirichletProcessMixture(CompletingMixture):
         mean_precision_prior: float | None = None,
         degrees_of_freedom_prior: float | None = None,
         covariance_prior: Any = None,
+        count_prior: float = 1.0,
         tol: float = 1e-6,
         max_iter: int = 1000,
         n_init: int = 1,
@@ -144,6 +165,7 @@ class DirichletProcessMixture(CompletingMixture):
         verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
+        self.family = family
         self.covariance_type = covariance_type
         self.weight_concentration_prior = weight_concentration_prior
         self.max_components = max_components
@@ -151,6 +173,7 @@ class DirichletProcessMixture(CompletingMixture):
         self.mean_precision_prior = mean_precision_prior
         self.degrees_of_freedom_prior = degrees_of_freedom_prior
         self.covariance_prior = covariance_prior
+        self.count_prior = count_prior
         self.tol = tol
         self.max_iter = max_iter
         self.n_init = n_init
@@ -187,7 +210,8 @@ class DirichletProcessMixture(CompletingMixture):
         weight = check_weights(sample_weight, X)
         names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
         _check_observed(X, weight, names)
-        family = GaussianPrior.of(self, X, weight, n_threads(self.n_jobs))
+        family = prior_of(self, X, weight, n_threads(self.n_jobs))
+        self._family = family
         rng = as_generator(self.random_state)
         discover = Discovery(
             prior=family.law,
@@ -209,10 +233,23 @@ class DirichletProcessMixture(CompletingMixture):
         self._store(ascent)
         return self
 
+    def _validate(
+        self,
+        X: Any,
+        *,
+        reset: bool = False,
+        min_rows: int = 1,
+        sample_weight: Any = None,
+    ) -> Any:
+        X = super()._validate(X, reset=reset, min_rows=min_rows)
+        if not reset:
+            self._family.check(X)
+        return X
+
     def _start(
         self,
         discover: Discovery,
-        family: GaussianPrior,
+        family: Prior | ProductPrior,
         X: NDArray[Any],
         weight: Array,
     ) -> ProcessPosterior:
@@ -242,12 +279,13 @@ class DirichletProcessMixture(CompletingMixture):
                 moved = ascent.merge()
 
     def _store(self, ascent: Ascent) -> None:
-        self._posterior: ProcessPosterior = ascent.model
         weights = ascent.model.sticks.mean_weights
         self.n_components_ = len(weights)
         self.weights_ = weights / weights.sum()
-        self.means_ = ascent.model.laws.mean
-        self.covariances_ = ascent.model.laws.covariances
+        self.posterior_ = ascent.model.laws
+        if self.family == "gaussian":
+            self.means_ = self.posterior_.mean
+            self.covariances_ = self.posterior_.covariances
         self.converged_ = ascent.converged
         self.n_iter_ = ascent.n_iter
         self.lower_bounds_ = list(ascent.bounds)
@@ -262,5 +300,5 @@ class DirichletProcessMixture(CompletingMixture):
             )
 
     def _components(self) -> Components:
-        predictive: Components = self._posterior.laws.predictive()
+        predictive: Components = self.posterior_.predictive()
         return predictive

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from sklgen.em import Rows, run
-from sklgen.families import Components, FullGaussian
+from sklgen.families import Bernoulli, ColumnFamily, FullGaussian, Poisson
 from sklgen.families._base import Array
 from sklgen.families._conjugate import Conjugate
+from sklgen.families._conjugate_columns import (
+    BetaProbabilities,
+    ConjugateCells,
+    GammaRates,
+)
 from sklgen.families._conjugate_gaussian import NormalGamma, NormalWishart
+from sklgen.families._conjugate_levels import DirichletLevels
+from sklgen.families._conjugate_product import ConjugateProduct
 from sklgen.mixture._gaussian import _check_range, column_moments
 from sklgen.mixture._structure import Mixture
 
@@ -26,24 +36,60 @@ _EXTRA_DOF = 1.0
 # Smallest eigenvalue of the data's covariance, in standardised columns.
 _FLOOR = 1e-4
 _COVARIANCE_TOL, _COVARIANCE_ITER = 1e-3, 50
+# Mean counts and shares are kept this far from where a conjugate law has no mass.
+_LEAST_MEAN = 1e-3
+# Most levels of a column of codes.
+_MOST_LEVELS = 2**16
 
 
 @dataclass(frozen=True)
-class GaussianPrior:
+class Prior(ABC):
+    """The prior of the components, and what rows of their kind are.
+
+    Parameters
+    ----------
+    law : Conjugate
+        One law.
+    """
+
+    law: Any
+
+    @classmethod
+    @abstractmethod
+    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
+        """The prior that the parameters of an estimator ask for."""
+
+    @abstractmethod
+    def check(self, X: NDArray[Any]) -> None:
+        """Rows must be in the support of the components."""
+
+    @abstractmethod
+    def tuned(self, laws: Any) -> Any:
+        """The law that fits posteriors best, as far as the user left it open."""
+
+    @staticmethod
+    @abstractmethod
+    def places(X: Array, weight: Array) -> Array:
+        """Rows in which distances are meaningful, without missing cells."""
+
+    @cached_property
+    def components(self) -> Any:
+        """Components of this kind, which set the size of blocks."""
+        return self.law.expected()[0]
+
+
+@dataclass(frozen=True)
+class GaussianPrior(Prior):
     """The prior of Gaussian components.
 
     Parameters
     ----------
     law : NormalWishart or NormalGamma
         One law.
-    components : Components
-        Components of this kind, which set the size of blocks.
     fixed : tuple of str
         Fields of the law that the user gave.
     """
 
-    law: Conjugate
-    components: Components
     fixed: tuple[str, ...]
 
     @classmethod
@@ -84,45 +130,202 @@ class GaussianPrior:
                 dof * covariance[None],
             )
         fixed = tuple(name for name, value in given.items() if value is not None)
-        return cls(law, law.predictive(), fixed)
+        return cls(law, fixed)
+
+    def check(self, X: NDArray[Any]) -> None:
+        _check_range(X)
 
     def tuned(self, laws: Any) -> Any:
-        """The prior that fits posteriors best, as far as the user left it open.
-
-        Parameters
-        ----------
-        laws : NormalWishart or NormalGamma
-            Posteriors.
-
-        Returns
-        -------
-        law : NormalWishart or NormalGamma
-            One law.
-        """
         kept = {name: getattr(self.law, name) for name in self.fixed}
         return replace(laws.tuned(self.law), **kept)
 
     @staticmethod
     def places(X: Array, weight: Array) -> Array:
-        """Rows in which distances are meaningful: standardised, without missing cells.
+        return standardized(X, weight)
 
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Rows; NaN marks missing cells.
-        weight : ndarray of shape (n,)
-            Positive weights.
 
-        Returns
-        -------
-        places : ndarray of shape (n, d)
-            Rows, missing cells at the mean.
-        """
+@dataclass(frozen=True)
+class CellsPrior(Prior):
+    """The prior of independent columns with one sufficient statistic."""
+
+    family: ClassVar[type[ColumnFamily]]
+    conjugate: ClassVar[type[ConjugateCells]]
+    highest: ClassVar[float]
+
+    @classmethod
+    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
+        cls._check_support(X)
         seen = weight[:, None] * ~np.isnan(X)
         total = np.maximum(seen.sum(axis=0), np.finfo(float).tiny)
-        error = np.nan_to_num(X - np.nansum(X * seen, axis=0) / total)
-        scale = np.sqrt((seen * error**2).sum(axis=0) / total)
-        return np.asarray(error / np.where(scale > 0, scale, 1.0))
+        mean = (seen * np.nan_to_num(X)).sum(axis=0) / total
+        count = float(estimator.count_prior)
+        mean = np.clip(mean, _LEAST_MEAN, cls.highest)
+        return cls(cls.conjugate(np.full((1, len(mean)), count), count * mean[None]))
+
+    @classmethod
+    def _check_support(cls, X: NDArray[Any]) -> None:
+        cls.family.check_support(X, range(X.shape[1]))
+
+    def check(self, X: NDArray[Any]) -> None:
+        self._check_support(X)
+
+    def tuned(self, laws: Any) -> Any:
+        return laws.tuned(self.law)
+
+
+class PoissonPrior(CellsPrior):
+    """Gamma priors of the rates of counts: `count_prior` cells of the data's mean."""
+
+    family = Poisson
+    conjugate = GammaRates
+    highest = np.inf
+
+    @staticmethod
+    def places(X: Array, weight: Array) -> Array:
+        # The square root of a count has about the same deviation at any mean.
+        return np.asarray(2 * standardized(np.sqrt(X), weight, scaled=False))
+
+
+class BernoulliPrior(CellsPrior):
+    """Beta priors of probabilities: `count_prior` cells of the data's mean."""
+
+    family = Bernoulli
+    conjugate = BetaProbabilities
+    highest = 1.0 - _LEAST_MEAN
+
+    @staticmethod
+    def places(X: Array, weight: Array) -> Array:
+        return standardized(X, weight, scaled=False)
+
+
+class LevelsPrior(Prior):
+    """Dirichlet priors of levels: `count_prior` cells of the data's shares."""
+
+    @classmethod
+    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
+        _check_codes(X)
+        counts = []
+        for cells in X.T:
+            seen = ~np.isnan(cells) & (weight > 0)
+            share = np.bincount(cells[seen].astype(np.intp), weight[seen])
+            share = np.maximum(share / share.sum(), _LEAST_MEAN)
+            counts.append(estimator.count_prior * share / share.sum())
+        n_levels = tuple(len(count) for count in counts)
+        return cls(DirichletLevels(np.concatenate(counts)[None], n_levels))
+
+    def check(self, X: NDArray[Any]) -> None:
+        _check_codes(X)
+        known = np.array(self.law.n_levels)
+        new = np.flatnonzero(np.fmax.reduce(X, axis=0, initial=-1.0) >= known)
+        if new.size:
+            j = int(new[0])
+            raise ValueError(
+                f"Column {j} of X has the code {np.nanmax(X[:, j]):.0f}, but fit saw "
+                f"codes up to {known[j] - 1} only. Give new levels as missing (NaN)."
+            )
+
+    def tuned(self, laws: Any) -> Any:
+        return laws.tuned(self.law)
+
+    @staticmethod
+    def places(X: Array, weight: Array) -> Array:
+        codes = [np.arange(np.fmax.reduce(cells, initial=0.0) + 1) for cells in X.T]
+        one_hot = [cells[:, None] == own for cells, own in zip(X.T, codes, strict=True)]
+        return np.concatenate(one_hot, axis=1).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class ProductPrior:
+    """Independent priors for sets of columns."""
+
+    parts: tuple[Prior, ...]
+    columns: tuple[NDArray[np.intp], ...]
+
+    @classmethod
+    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
+        """The prior of each part of `estimator.family`."""
+        names, columns = _parts(estimator.family, X.shape[1])
+        parts = (
+            PRIORS[name].of(estimator, X[:, at], weight, threads)
+            for name, at in zip(names, columns, strict=True)
+        )
+        return cls(tuple(parts), columns)
+
+    @property
+    def law(self) -> ConjugateProduct:
+        """One law."""
+        return ConjugateProduct(tuple(part.law for part in self.parts), self.columns)
+
+    @cached_property
+    def components(self) -> Any:
+        """Components of this kind, which set the size of blocks."""
+        return self.law.expected()[0]
+
+    def _pairs(self) -> Iterator[tuple[Prior, NDArray[np.intp]]]:
+        return zip(self.parts, self.columns, strict=True)
+
+    def check(self, X: NDArray[Any]) -> None:
+        """Rows must be in the support of the components."""
+        for part, at in self._pairs():
+            part.check(X[:, at])
+
+    def tuned(self, laws: Any) -> ConjugateProduct:
+        """The law that fits posteriors best, as far as the user left it open."""
+        pairs = zip(self.parts, laws.parts, strict=True)
+        tuned = tuple(part.tuned(own) for part, own in pairs)
+        return ConjugateProduct(tuned, self.columns)
+
+    def places(self, X: Array, weight: Array) -> Array:
+        """Rows in which distances are meaningful, without missing cells."""
+        places = [part.places(X[:, at], weight) for part, at in self._pairs()]
+        return np.concatenate(places, axis=1)
+
+
+PRIORS: dict[str, type[Prior]] = {
+    "bernoulli": BernoulliPrior,
+    "categorical": LevelsPrior,
+    "gaussian": GaussianPrior,
+    "poisson": PoissonPrior,
+}
+
+
+def prior_of(
+    estimator: Any, X: NDArray[Any], weight: Array, threads: int
+) -> Prior | ProductPrior:
+    """The prior that the parameters of an estimator ask for."""
+    one = isinstance(estimator.family, str)
+    kind = PRIORS[estimator.family] if one else ProductPrior
+    return kind.of(estimator, X, weight, threads)
+
+
+def _parts(family: Any, d: int) -> tuple[list[str], tuple[NDArray[np.intp], ...]]:
+    """Families by name, and the columns of each: every column once."""
+    names, columns = [], []
+    for part in family:
+        name, at = part
+        if name not in PRIORS:
+            raise ValueError(
+                f"family has a part {name!r}, allowed are {sorted(PRIORS)}."
+            )
+        names.append(name)
+        columns.append(np.atleast_1d(np.asarray(at, dtype=np.intp)))
+    if sorted(np.concatenate(columns).tolist()) != list(range(d)):
+        raise ValueError(
+            f"family must name each of the {d} columns of X once, by its position; got "
+            f"{[at.tolist() for at in columns]}."
+        )
+    return names, tuple(columns)
+
+
+def standardized(X: Array, weight: Array, *, scaled: bool = True) -> Array:
+    """Rows less their mean, by deviation if `scaled`; missing cells at the mean."""
+    seen = weight[:, None] * ~np.isnan(X)
+    total = np.maximum(seen.sum(axis=0), np.finfo(float).tiny)
+    error = np.nan_to_num(X - np.nansum(X * seen, axis=0) / total)
+    if not scaled:
+        return np.asarray(error)
+    scale = np.sqrt((seen * error**2).sum(axis=0) / total)
+    return np.asarray(error / np.where(scale > 0, scale, 1.0))
 
 
 def _data_covariance(
@@ -167,4 +370,18 @@ def _check_positive(covariance: Array) -> None:
         raise ValueError(
             "covariance_prior must be positive, or a symmetric and positive definite "
             "matrix for covariance_type='full'."
+        )
+
+
+def _check_codes(X: NDArray[Any]) -> None:
+    """Codes of levels are small whole numbers from 0 on."""
+    with np.errstate(invalid="ignore"):
+        wrong = (X < 0) | (np.floor(X) != X) | (X >= _MOST_LEVELS)
+    wrong &= ~np.isnan(X)
+    if wrong.any():
+        i, j = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"Column {j} of X has {int(wrong[:, j].sum())} cell(s) that are no codes "
+            f"of levels, the first in row {i}: {X[i, j]}. Allowed are whole numbers "
+            f"from 0 to {_MOST_LEVELS - 1}; encode others with an OrdinalEncoder."
         )

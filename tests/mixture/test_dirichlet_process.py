@@ -11,7 +11,7 @@ from sklgen.datasets import load_galaxies, load_penguins
 from sklgen.em import Rows
 from sklgen.mixture import DirichletProcessMixture
 from sklgen.mixture._dirichlet_process_model import Sticks
-from sklgen.mixture._dirichlet_process_prior import GaussianPrior
+from sklgen.mixture._dirichlet_process_prior import prior_of
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._dirichlet_process_start import Discovery
 
@@ -68,7 +68,7 @@ def exact_log_evidence(X, covariance_type, fixed_prior):
         covariance_prior=covariance(covariance_type),
         **fixed_prior,
     )
-    prior = GaussianPrior.of(model, X, np.ones(len(X)), 1).law
+    prior = prior_of(model, X, np.ones(len(X)), 1).law
     for n, x in enumerate(X):
         law = prior
         if n:
@@ -168,7 +168,7 @@ def test_a_component_without_rows_changes_no_stick():
 def ascent(X, n_seeds, covariance_type="full"):
     """A rough posterior of rows, nothing merged, and the rows it is of."""
     model = DirichletProcessMixture(covariance_type=covariance_type, n_jobs=1)
-    family = GaussianPrior.of(model, X, np.ones(len(X)), 1)
+    family = prior_of(model, X, np.ones(len(X)), 1)
     rows = Rows(X, None, n_features=10, n_threads=1)
     discover = Discovery(
         family.law, 1.0, n_seeds, 8192, None, family.places, np.random.default_rng(0)
