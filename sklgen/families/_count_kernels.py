@@ -91,14 +91,14 @@ def digamma(x: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def slope_rising(alpha: float, count: float) -> float:
-    """Derivative of `log_rising` by alpha."""
-    if count <= _PRODUCT and count == np.floor(count):
+def slope_rising(alpha: float, count: int) -> float:
+    """Derivative by alpha of `log_rising` at a whole count."""
+    if count <= _PRODUCT:
         total = 0.0
-        for step in range(int(count)):
+        for step in range(count):
             total += 1.0 / (alpha + step)
         return total
-    return digamma(alpha + count) - digamma(alpha)
+    return float(digamma(alpha + count) - digamma(alpha))
 
 
 @njit(nogil=True, cache=True)

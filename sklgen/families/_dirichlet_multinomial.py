@@ -30,7 +30,7 @@ class UrnStatistics(Additive):
 
     The log-likelihood is the sum of `tails` log(a + 0, 1, ...), less that of `lengths`
     log(A + 0, 1, ...). What the tables have no place for is bounded from below by
-    `new` log a - `own` a - `shared` A, up to a constant.
+    `new` log a - `shared` A, up to a constant.
 
     Parameters
     ----------
@@ -38,8 +38,6 @@ class UrnStatistics(Additive):
         Weight of the rows with a count of more than 0, 1, ... in each column.
     new : ndarray of shape (K, d)
         Expected number of other tokens that are no copies of earlier ones.
-    own : ndarray of shape (K, d)
-        Slopes of bounds in one parameter.
     lengths : ndarray of shape (K, l)
         Weight of the rows with a total of more than 0, 1, ...
     shared : ndarray of shape (K,)
@@ -48,7 +46,6 @@ class UrnStatistics(Additive):
 
     tails: Array
     new: Array
-    own: Array
     lengths: Array
     shared: Array
 
@@ -58,14 +55,15 @@ class DirichletMultinomial(CountFamily):
     """Components whose rows are multinomial counts with shares from a Dirichlet law.
 
     A row is drawn from a Polya urn: a token copies an earlier one of its row, or is
-    new, so that counts are overdispersed. Counts may be fractional.
+    new, so that counts are overdispersed. A fraction of a count is one more token of
+    that weight.
 
-    The log-likelihood of whole counts is a sum of terms log(a + 0, 1, ...), of which
-    the weights of counts of more than 0, 1, ... are sufficient statistics. The M-step
-    finds its maximum: given the slope in the sum of the parameters, each of them is
-    the root of an equation of its own. Counts beyond a table, and fractional ones, are
-    bounded from below by tangents at the current parameters, as in Minka's fixed point
-    [1]_: then a step raises the likelihood, but need not end at its maximum.
+    The log-likelihood is a sum of terms log(a + 0, 1, ...), of which the weights of
+    counts of more than 0, 1, ... are sufficient statistics. The M-step finds its
+    maximum: given the slope in the sum of the parameters, each of them is the root of
+    an equation of its own. Counts beyond a table are bounded from below by tangents at
+    the current parameters, as in Minka's fixed point [1]_: then a step raises the
+    likelihood, but need not end at its maximum.
 
     The prior of each parameter is a gamma law with the density a^`prior` exp(-0.001 a)
     by the logarithm of a, up to a constant: it keeps parameters positive, and finite
@@ -160,7 +158,6 @@ class DirichletMultinomial(CountFamily):
             self.alpha,
             statistics.tails,
             new,
-            statistics.own,
             statistics.lengths,
             shared,
             strict=True,
@@ -209,7 +206,7 @@ class UrnView(View):
     def zeros(self) -> list[Array]:
         d, n = self._alpha.shape
         most = int(np.clip(_ENTRIES // (d * n), 1, _COUNTS))
-        shapes = [(d, most, n), (d, n), (d, n), (_LONGEST, n), (n,)]
+        shapes = [(d, most, n), (d, n), (_LONGEST, n), (n,)]
         return [np.zeros(shape) for shape in shapes]
 
     def accumulate(
@@ -222,11 +219,10 @@ class UrnView(View):
         )  # fmt: skip
 
     def complete(self, sums: list[Array]) -> UrnStatistics:
-        counts, new, own, lengths, shared = sums
+        counts, new, lengths, shared = sums
         return UrnStatistics(
             _tails(counts.transpose(2, 0, 1)),
             np.ascontiguousarray(new.T),
-            np.ascontiguousarray(own.T),
             _tails(lengths.T),
             shared,
         )

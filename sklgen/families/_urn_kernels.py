@@ -25,6 +25,17 @@ _STEPS = 200
 
 
 @njit(nogil=True, cache=True)
+def log_odds(alpha: float, count: float) -> float:
+    """Sum of log(alpha + 0, 1, ...), as many terms as counted.
+
+    A fraction of a count is a last term of that weight.
+    """
+    whole = np.floor(count)
+    value = log_rising(alpha, whole)
+    return value if count == whole else value + (count - whole) * np.log(alpha + whole)
+
+
+@njit(nogil=True, cache=True)
 def urn_densities(
     cells: Cells,
     columns: Index,
@@ -43,7 +54,7 @@ def urn_densities(
     total = np.empty(alpha.shape[1])
     for i in range(len(base)):
         for k in range(len(total)):
-            total[k] = base[i] - log_rising(sums[k], totals[i])
+            total[k] = base[i] - log_odds(sums[k], totals[i])
         for at in range(start[i], start[i + 1]):
             count, column = np.float64(cells[at]), columns[at]
             if count == 1.0:
@@ -52,7 +63,7 @@ def urn_densities(
                     total[k] += row[k]
             else:
                 for k in range(len(total)):
-                    total[k] += log_rising(alpha[column, k], count)
+                    total[k] += log_odds(alpha[column, k], count)
         for k in range(len(total)):
             out[k, i] = total[k]
 
@@ -68,72 +79,73 @@ def add_urns(
     weights: Array,
     counts: Array,
     new: Array,
-    own: Array,
     lengths: Array,
     shared: Array,
 ) -> None:
     """Add what rows say about alpha, weighed by `weights` (K, n).
 
-    `counts` (d, m, K) gains the whole counts of each column from 1 to m, and `lengths`
-    (l, K) the whole totals from 1 to l; a larger one counts as m or l there. What that
-    leaves out, and fractions, are bounded from below by their tangents: by `new` (d, K)
-    times log alpha, less `own` (d, K) times alpha, less `shared` (K,) times its sum.
+    `counts` (d, m, K) gains the counts of each column from 1 to m, and `lengths`
+    (l, K) the totals from 1 to l; a fraction is shared out between the whole numbers
+    next to it. Terms beyond m and l are bounded from below by their tangents: by `new`
+    (d, K) times log alpha, less `shared` (K,) times the sum of alpha.
     """
     weight = np.empty(len(weights))
-    most, longest = counts.shape[1], len(lengths)
     for i in range(weights.shape[1]):
-        total = totals[i]
-        whole = int(total) if total == np.floor(total) else 0
-        table_total = min(whole, longest)
-        rest = total - table_total
         for k in range(len(weight)):
             weight[k] = weights[k, i]
-            if table_total > 0:
-                lengths[table_total - 1, k] += weight[k]
-            if rest > 0:
-                shared[k] += weight[k] * slope_rising(sums[k] + table_total, rest)
+        _add(totals[i], weight, lengths)
+        beyond = totals[i] - len(lengths)
+        if beyond > 0:
+            for k in range(len(weight)):
+                shared[k] += weight[k] * _slope(sums[k] + len(lengths), beyond)
         for at in range(start[i], start[i + 1]):
             count, column = np.float64(cells[at]), columns[at]
-            if count == np.floor(count):
-                inside = min(int(count), most)
-                row = counts[column, inside - 1]
-                for k in range(len(weight)):
-                    row[k] += weight[k]
-                beyond = count - inside
-                if beyond > 0:
-                    for k in range(len(weight)):
-                        a = alpha[column, k]
-                        new[column, k] += (
-                            weight[k] * a * slope_rising(a + inside, beyond)
-                        )
-            elif count > 1.0:
+            table = counts[column]
+            _add(count, weight, table)
+            beyond = count - len(table)
+            if beyond > 0:
                 for k in range(len(weight)):
                     a = alpha[column, k]
-                    new[column, k] += weight[k] * a * slope_rising(a, count)
-            else:
-                # The tangent in log alpha is a bound for counts of one or more only:
-                # gamma(a + x) is gamma(a + x + 1) / (a + x), each with its own bound.
-                for k in range(len(weight)):
-                    a = alpha[column, k]
-                    slope = 1.0 / (a + count) + slope_rising(a, count)
+                    slope = _slope(a + len(table), beyond)
                     new[column, k] += weight[k] * a * slope
-                    own[column, k] += weight[k] / (a + count)
+
+
+@njit(nogil=True, cache=True)
+def _add(count: float, weight: Array, table: Array) -> None:
+    """Add a count to a table of the counts 1, 2, ...; the last is for all larger."""
+    whole = min(int(count), len(table))
+    part = count - whole if whole < len(table) else 0.0
+    if whole > 0:
+        row = table[whole - 1]
+        for k in range(len(weight)):
+            row[k] += (1.0 - part) * weight[k]
+    if part > 0:
+        row = table[whole]
+        for k in range(len(weight)):
+            row[k] += part * weight[k]
+
+
+@njit(nogil=True, cache=True)
+def _slope(alpha: float, count: float) -> float:
+    """Derivative by alpha of `log_odds`."""
+    whole = int(count)
+    return float(slope_rising(alpha, whole) + (count - whole) / (alpha + whole))
 
 
 @njit(nogil=True, cache=True)
 def maximize_urn(
-    alpha: Array, tails: Array, new: Array, own: Array, lengths: Array, shared: float
+    alpha: Array, tails: Array, new: Array, lengths: Array, shared: float
 ) -> Array:
     """Parameters (d,) of one urn that maximise what `add_urns` has summed up.
 
     That is the sum over columns of tails (d, m) times log(a + 0, 1, ...), plus `new`
-    log a, less `own` a; less `lengths` (l,) times log(A + 0, 1, ...), less `shared` A,
-    for the sum A of the parameters. Given the slope in A, each column has one
+    log a; less `lengths` (l,) times log(A + 0, 1, ...), less `shared` A, for the sum A
+    of the parameters. Given the slope in A, each column has one
     maximum. The sum of those is compared with A, from the current A towards where the
     objective rises, until both agree.
     """
     found = np.empty(len(alpha))
-    data = (tails, new, own, lengths, shared, found)
+    data = (tails, new, lengths, shared, found)
     at = np.log(alpha.sum())
     excess = _excess(at, *data)
     step = 0.5 if excess > 0 else -0.5
@@ -165,7 +177,6 @@ def _excess(
     log_sum: float,
     tails: Array,
     new: Array,
-    own: Array,
     lengths: Array,
     shared: float,
     found: Array,
@@ -178,7 +189,7 @@ def _excess(
             break
         slope += lengths[step] / (total + step)
     for j in range(len(found)):
-        found[j] = _one_column(tails[j], new[j], slope + own[j])
+        found[j] = _one_column(tails[j], new[j], slope)
     return float(found.sum() / total - 1.0)
 
 
