@@ -5,7 +5,10 @@ import pytest
 from scipy import stats
 
 from sklgen.em import Scratch
+from sklgen.families._conjugate_columns import BetaProbabilities, GammaRates
 from sklgen.families._conjugate_gaussian import NormalGamma, NormalWishart
+from sklgen.families._conjugate_levels import DirichletLevels
+from sklgen.families._conjugate_product import ConjugateProduct
 
 D = 3
 KINDS = [NormalWishart, NormalGamma]
@@ -238,3 +241,128 @@ def test_axis_student_density_skips_missing_cells():
     law = stats.t(model.dof[:, None], model.locations[:, None], model.scales[:, None])
     expected = np.nansum(law.logpdf(X[None]), axis=2)
     np.testing.assert_allclose(evaluate(model, X), expected)
+
+
+def discrete(kind, n=2, seed=0):
+    """Some laws of binary cells, counts or levels of two columns."""
+    rng = np.random.default_rng(seed)
+    if kind is DirichletLevels:
+        return kind(rng.uniform(0.5, 4, (n, 5)), (2, 3))
+    sums = rng.uniform(0.5, 4, (n, 2))
+    return kind(sums + rng.uniform(0.5, 4, (n, 2)), sums)
+
+
+DISCRETE = [GammaRates, BetaProbabilities, DirichletLevels]
+CELLS = {
+    GammaRates: [[0.0, 3.0], [2.0, np.nan], [np.nan, 7.0], [1.0, 1.0]],
+    BetaProbabilities: [[0.0, 1.0], [1.0, np.nan], [np.nan, 0.0], [1.0, 1.0]],
+    DirichletLevels: [[0.0, 2.0], [1.0, np.nan], [np.nan, 0.0], [1.0, 1.0]],
+}
+
+
+def cell_log_probabilities(law, k, X, n, rng):
+    """Log-probability (n, rows, 2) of each cell under draws of one law."""
+    X = np.nan_to_num(X)
+    if isinstance(law, GammaRates):
+        rate = rng.gamma(law.sums[k], 1 / law.count[k], size=(n, 2))
+        return stats.poisson(rate[:, None]).logpmf(X)
+    if isinstance(law, BetaProbabilities):
+        p = rng.beta(law.sums[k], law.count[k] - law.sums[k], size=(n, 2))
+        return stats.bernoulli(p[:, None]).logpmf(X)
+    codes = X.astype(int)
+    parts = [rng.dirichlet(c, n) for c in np.split(law.counts[k], [2])]
+    return np.stack([np.log(p[:, codes[:, j]]) for j, p in enumerate(parts)], axis=2)
+
+
+@pytest.mark.parametrize("kind", DISCRETE)
+def test_discrete_expectations_and_predictions_are_means_over_draws(kind):
+    law, rng = discrete(kind), np.random.default_rng(1)
+    components, offset = law.expected()
+    X = np.array(CELLS[kind])
+    for rows in (X, X[~np.isnan(X).any(axis=1)]):
+        view = components.view(complete=len(rows) < len(X))
+        found = np.empty((2, len(rows)))
+        view.evaluate(rows, Scratch(), found)
+        found += np.broadcast_to(offset, 2)[:, None]
+        predicted = evaluate(law.predictive(), rows)
+        for k in range(2):
+            cells = cell_log_probabilities(law, k, rows, 20_000, rng)
+            logs = np.where(np.isnan(rows), 0.0, cells).sum(axis=2)
+            error = logs.std(axis=0) / np.sqrt(len(logs))
+            assert np.all(np.abs(found[k] - logs.mean(axis=0)) < 5 * error)
+            p = np.exp(logs)
+            error = p.std(axis=0) / np.sqrt(len(p))
+            assert np.all(np.abs(np.exp(predicted[k]) - p.mean(axis=0)) < 5 * error)
+
+
+@pytest.mark.parametrize("kind", DISCRETE)
+def test_discrete_predictions_one_by_one_make_the_evidence(kind):
+    """So log-normalisers, and the divergence, which is one of them at the optimum."""
+    prior = discrete(kind, 1)
+    X = np.array(CELLS[kind])
+    law, total, expected = prior, 0.0, 0.0
+    for x in X:
+        total += float(evaluate(law.predictive(), x[None])[0, 0])
+        law = law.pooled(prior, learn_discrete(prior, x[None]))
+    components, offset = law.expected()
+    out = np.empty((1, len(X)))
+    components.view(complete=False).evaluate(X, Scratch(), out)
+    expected = out.sum() + float(np.sum(offset)) * len(X)
+    assert expected - law.divergence(prior)[0] == pytest.approx(total, rel=1e-10)
+
+
+def learn_discrete(prior, X):
+    about, _ = prior.expected()
+    view = about.view(complete=False)
+    sums, out = view.zeros(), np.empty((1, len(X)))
+    features = view.evaluate(X, Scratch(), out)
+    view.accumulate(sums, features, np.ones((1, len(X))))
+    return prior.posterior(about, view.complete(sums))
+
+
+def fields_close(one, other):
+    for name, array in one._arrays.items():
+        np.testing.assert_allclose(array, getattr(other, name), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", DISCRETE)
+def test_discrete_laws_pool_repeat_and_pack(kind):
+    prior = discrete(kind, 1)
+    X = np.array(CELLS[kind])
+    one, other = learn_discrete(prior, X[:2]), learn_discrete(prior, X[2:])
+    fields_close(one.pooled(prior, other), learn_discrete(prior, X))
+    fields_close(one.repeated(prior, 2.0), learn_discrete(prior, X[[0, 1, 0, 1]]))
+    laws = discrete(kind, seed=5)
+    fields_close(laws.unpack(prior, laws.pack(prior)), laws)
+    np.testing.assert_allclose(prior.divergence(prior), 0.0, atol=1e-14)
+    assert np.all(laws.divergence(prior) > 0)
+
+
+def test_a_product_is_the_sum_of_its_parts():
+    columns = (np.array([0, 3, 4]), np.array([1, 2]))
+
+    def product(seed, n=2):
+        parts = laws(NormalWishart, n, seed), discrete(GammaRates, n, seed)
+        return ConjugateProduct(parts, columns)
+
+    some, prior = product(0), product(3, 1)
+    divergences = [
+        part.divergence(own) for part, own in zip(some.parts, prior.parts, strict=True)
+    ]
+    np.testing.assert_allclose(some.divergence(prior), sum(divergences))
+    rng = np.random.default_rng(0)
+    X = np.empty((30, 5))
+    X[:, columns[0]], X[:, columns[1]] = (
+        rng.normal(size=(30, 3)),
+        rng.poisson(3, (30, 2)),
+    )
+    X[3, 1] = X[5, 0] = X[6] = np.nan
+    expected = sum(
+        evaluate(part.predictive(), X[:, at])
+        for part, at in zip(some.parts, columns, strict=True)
+    )
+    np.testing.assert_allclose(evaluate(some.predictive(), X), expected)
+    again = some.unpack(prior, some.pack(prior))
+    same(again.parts[0], some.parts[0])
+    fields_close(again.parts[1], some.parts[1])
+    assert len(some.join(prior).take(np.array([2, 0, 1]))) == 3

@@ -311,3 +311,77 @@ def test_priors_that_do_not_fit_are_errors(params, message):
     X, _ = clusters(50, seed=7, n_clusters=2)
     with pytest.raises(ValueError, match=message):
         fit(X, **params)
+
+
+def labelled_cells(family, n=600, seed=0):
+    """Rows of three clusters, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=n)
+    if family == "poisson":
+        X = rng.poisson(np.array([[2, 9, 4], [12, 1, 4], [1, 2, 25]])[labels])
+    elif family == "bernoulli":
+        X = rng.random((n, 12)) < rng.beta(0.3, 0.3, size=(3, 12))[labels]
+    else:
+        shares = rng.dirichlet(np.full(4, 0.3), size=(3, 8))
+        X = np.array([[rng.choice(4, p=p) for p in shares[k]] for k in labels])
+    return X.astype(np.float64), labels
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("family", ["poisson", "bernoulli", "categorical"])
+def test_other_families_find_their_components(family, missing):
+    X, labels = labelled_cells(family)
+    holes = X.copy()
+    holes[np.random.default_rng(1).random(X.shape) < missing] = np.nan
+    holes[:, 0] = X[:, 0]
+    model = fit(holes, family=family)
+    assert model.n_components_ == 3
+    assert np.min(np.diff(model.lower_bounds_), initial=0.0) >= -1e-12
+    purity = sum(np.bincount(labels[model.predict(X) == k]).max() for k in range(3))
+    assert purity > 0.93 * len(X)
+    draws = model.sample(4000, random_state=0)
+    spread = model.score_samples(draws).std() / np.sqrt(len(draws))
+    assert abs(model.score(draws) - model.score(X)) < 0.1 + 5 * spread
+    assert not np.isnan(model.sample_conditional(holes, random_state=0)).any()
+
+
+def test_mixed_columns_are_products():
+    counts, labels = labelled_cells("poisson")
+    means = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+    numbers = means[labels] + np.random.default_rng(1).normal(size=(len(labels), 2))
+    X = np.column_stack([numbers[:, 0], counts, numbers[:, 1]])
+    family = [("gaussian", [0, 4]), ("poisson", [1, 2, 3])]
+    model = fit(X, family=family)
+    assert model.n_components_ == 3
+    assert not hasattr(model, "means_")
+    # Columns in another order are the same model.
+    other = fit(
+        np.column_stack([counts, numbers]),
+        family=[("poisson", [0, 1, 2]), ("gaussian", [3, 4])],
+    )
+    assert other.lower_bound_ == pytest.approx(model.lower_bound_, abs=1e-5)
+    completed = model.sample_conditional(np.where(labels[:, None] < 2, X, np.nan))
+    np.testing.assert_array_equal(completed[:, 1], np.rint(completed[:, 1]))
+
+
+@pytest.mark.parametrize(
+    ("family", "cell", "message"),
+    [
+        ("poisson", 0.5, "Poisson"),
+        ("bernoulli", 2.0, "Bernoulli"),
+        ("categorical", -1.0, "no codes of levels"),
+        ([("gaussian", [0])], 0.0, "each of the 2 columns"),
+        ([("gamma", [0, 1])], 0.0, "has a part 'gamma'"),
+    ],
+)
+def test_rows_and_families_that_do_not_fit_are_errors(family, cell, message):
+    X = np.array([[0.0, 1.0], [1.0, 0.0], [cell, 1.0]])
+    with pytest.raises(ValueError, match=message):
+        fit(X, family=family)
+
+
+def test_new_levels_are_errors():
+    X, _ = labelled_cells("categorical", n=200)
+    model = fit(X, family="categorical")
+    with pytest.raises(ValueError, match="codes up to 3 only"):
+        model.predict(X + 1.0)
