@@ -5,7 +5,6 @@ import inspect
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from api_index import public_modules, public_objects, write_index
@@ -15,6 +14,7 @@ from sklearn.base import BaseEstimator
 import sklgen
 from sklgen.utils._instances import TRANSFORMERS
 from sklgen.utils.estimator_checks import INSTANCES
+from sklgen.utils.estimator_checks._supports import support_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -84,13 +84,13 @@ def test_everything_has_a_page(tmp_path):
 
 @by_path(ESTIMATORS)
 def test_fitted_attributes_are_documented(member):
-    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
     fitted = set()
     for make in {**INSTANCES, **TRANSFORMERS}.values():
         model = make()
         if type(model) is not member:
             continue
-        model.fit(X)
+        support = support_of(model)
+        model.fit(pd.DataFrame(support.columns(support.rows(n_rows=60))))
         names = {*vars(model), *dir(member)}
         fitted |= {name for name in names if re.fullmatch(r"[a-z]\w*_", name)}
     assert fitted == {attribute.name for attribute in ClassDoc(member)["Attributes"]}

@@ -30,6 +30,26 @@ def _instances(
 
 INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
+        "mixture.DirichletMixture",
+        {
+            "three": {"n_components": 3, "n_init": 2},
+            "k-means++": {
+                "n_components": 2,
+                "init_params": "k-means++",
+                "reg_concentration": 0.1,
+            },
+        },
+    ),
+    **_instances(
+        "mixture.DirichletMultinomialMixture",
+        {
+            "three": {"n_components": 3, "n_jobs": 2},
+            "overdispersed": {"n_components": 2, "overdispersed": True},
+            "gibbs": {"n_components": 8, "method": "gibbs"},
+            "gibbs-beta": {"n_components": 3, "method": "gibbs", "beta": 1.0},
+        },
+    ),
+    **_instances(
         "mixture.DirichletProcessMixture",
         {
             "diag": {"covariance_type": "diag"},
@@ -56,9 +76,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
         "mixture.TabularMixture",
         {
-            "full": {"n_components": 3},
-            "diag": {"n_components": 4, "covariance_type": "diag"},
-            "kmeans": {"n_components": 3, "init_params": "kmeans", "n_init": 2},
+            "full": {"n_components": 6, "n_init": 4},
+            "diag": {"n_components": 8, "covariance_type": "diag"},
+            "kmeans": {"n_components": 6, "init_params": "kmeans", "n_init": 2},
         },
     ),
 }
