@@ -114,6 +114,48 @@ class DirichletProcessMixture(CompletingMixture):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `fit` saw a DataFrame with string names.
 
+    See Also
+    --------
+    GaussianMixture : A Gaussian mixture with a given number of components.
+    sklearn.mixture.BayesianGaussianMixture : The same model with a fixed truncation.
+
+    Notes
+    -----
+    The posterior factorises into stick lengths (beta laws), parameters (conjugate laws)
+    and labels. Sticks beyond the components found keep their prior and hold no row, so
+    that bounds for any number of components compare: nested truncation. Components are
+    kept in order of size, which is the order of the highest bound.
+
+    The search [1]_: a sample of the rows is cut into more clusters than needed, of
+    which pairs are merged while that raises the bound; then, on all rows, components
+    are replaced by what such a search finds among their own rows, and pairs are
+    merged. Promises of moves come from sums that are at hand; a move is kept only if
+    the bound is higher after an E-step on all rows, so that `lower_bounds_` never
+    falls. `lower_bound_` times the number of rows is a lower bound on the log-evidence,
+    and equal to it for one component and complete rows.
+
+    What is left open of the prior of Gaussians is set by the evidence on that sample
+    (empirical Bayes): one number of rows for the mean, and one factor for the
+    covariance, between a thousandth of the data's and all of it.
+
+    Densities are those of the posterior predictive law: Student's t for Gaussians,
+    negative binomial for counts, with posterior mean probabilities for levels. Missing
+    cells are integrated out on the assumption that they are missing at random. With
+    covariance matrices they have posteriors of their own, of which the bound knows.
+
+    An E-step takes O(n K d^2) operations for covariance matrices and O(n K d)
+    otherwise, and each pattern of missing cells O(K d^3) more with matrices. Promises
+    of merges take O(K^2 d^3) and one pass over the rows.
+
+    References
+    ----------
+    .. [1] Hughes, M. C. and Sudderth, E. B. (2013). Memoized online variational
+       inference for Dirichlet process mixture models. NIPS 26.
+    .. [2] Blei, D. M. and Jordan, M. I. (2006). Variational inference for Dirichlet
+       process mixtures. Bayesian Analysis 1(1).
+    .. [3] Kurihara, K., Welling, M. and Vlassis, N. (2006). Accelerated variational
+       Dirichlet process mixtures. NIPS 19.
+
     Examples
     --------
     >>> from sklgen.datasets import load_old_faithful
