@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln, polygamma
+from scipy.special import gammaln
 
 from sklgen.families._base import (
     EMPTY_SHARE,
@@ -18,11 +19,13 @@ from sklgen.families._base import (
     View,
     WholeRowFamily,
 )
+from sklgen.families._count_kernels import digamma
 from sklgen.families._counts import dirichlet_draws
 from sklgen.families._kernels import add_products
 
-# Logs of sums of parameters between which the M-step looks, and its steps.
-_RANGE = (np.log(1e-8), np.log(1e12))
+# Sums of parameters between which the M-step looks, how closely, and in how many steps.
+_RANGE = (1e-8, 1e12)
+_RESOLUTION = 1e-13
 _STEPS = 100
 # Parameters below it stay there: their gamma functions would overflow.
 _SMALLEST = 1e-100
@@ -141,7 +144,7 @@ class Dirichlet(WholeRowFamily):
         return np.log(self.alpha).ravel()
 
     def unpack(self, vector: Array) -> Self:
-        low, high = np.log(_SMALLEST), _RANGE[1]
+        low, high = np.log(_SMALLEST), np.log(_RANGE[1])
         logs = np.clip(vector.reshape(self.alpha.shape), low, high)
         return replace(self, alpha=np.exp(logs))
 
@@ -172,6 +175,7 @@ class DirichletView(View):
         return LogParts(sums[0][:, 0].copy(), sums[0][:, 1:].copy())
 
 
+@njit(nogil=True, cache=True)
 def most_likely(mean: Array, guess: Array) -> Array:
     """Dirichlet parameters with these expected logarithms of parts.
 
@@ -187,46 +191,55 @@ def most_likely(mean: Array, guess: Array) -> Array:
     alpha : ndarray of shape (K, d)
         The parameters with digamma(alpha) - digamma(sum of alpha) = mean.
     """
-    low, high = (np.full(len(mean), bound) for bound in _RANGE)
-    at = np.clip(np.log(guess), low, high)
-    for _ in range(_STEPS):
-        total = np.exp(at)
-        alpha = inverse_digamma(mean + digamma(total)[:, None])
-        excess = alpha.sum(axis=1) - total
-        # Too small a total asks for more, too large a one for less.
-        low, high = np.where(excess > 0, at, low), np.where(excess > 0, high, at)
-        trigamma = polygamma(1, total)
-        slope = (trigamma[:, None] / polygamma(1, alpha)).sum(axis=1) - 1.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            newton = at - excess / (slope * total)
-        inside = (newton > low) & (newton < high)
-        after = np.where(inside, newton, 0.5 * (low + high))
-        done = np.abs(after - at).max(initial=0.0) < 1e-12
-        at = after
-        if done:
-            break
-    alpha = inverse_digamma(mean + digamma(np.exp(at))[:, None])
-    return np.maximum(alpha, _SMALLEST)
+    alpha = np.empty(mean.shape)
+    for k in range(len(mean)):
+        low, high = _RANGE
+        total = min(max(guess[k], low), high)
+        for _ in range(_STEPS):
+            level, excess, slope = digamma(total), -total, -1.0
+            pace = trigamma(total)
+            for j in range(mean.shape[1]):
+                alpha[k, j] = inverse_digamma(mean[k, j] + level)
+                excess += alpha[k, j]
+                slope += pace / trigamma(alpha[k, j])
+            # Too small a total asks for more, too large a one for less. The excess is
+            # nearly linear, so that Newton's method is exact from far away.
+            if excess > 0:
+                low = total
+            else:
+                high = total
+            before, total = total, total - excess / slope
+            if not low < total < high:
+                total = np.sqrt(low * high)
+            if abs(total - before) <= _RESOLUTION * before:
+                break
+        for j in range(mean.shape[1]):
+            alpha[k, j] = max(alpha[k, j], _SMALLEST)
+    return alpha
 
 
-def inverse_digamma(values: Array) -> Array:
-    """The positive x with digamma(x) = `values`.
+@njit(nogil=True, cache=True)
+def trigamma(x: float) -> float:
+    """Derivative of the digamma function, for positive x."""
+    total = 0.0
+    while x < 10.0:
+        total += 1.0 / (x * x)
+        x += 1.0
+    y = 1.0 / (x * x)
+    series = y * (1 / 6 - y * (1 / 30 - y * (1 / 42 - y * (1 / 30 - y * 5 / 66))))
+    return total + (1.0 + 0.5 / x + series) / x
 
-    Parameters
-    ----------
-    values : ndarray
-        Any numbers.
 
-    Returns
-    -------
-    x : ndarray of the same shape
-        By Newton's method from Minka's approximation, to rounding.
+@njit(nogil=True, cache=True)
+def inverse_digamma(value: float) -> float:
+    """The positive x with digamma(x) = `value`, by Newton's method.
+
+    It starts from Minka's approximation, and squares its error in each step.
     """
-    x = np.where(
-        values >= -2.22,
-        np.exp(np.minimum(values, 300.0)) + 0.5,
-        -1.0 / (np.minimum(values, -1.0) + np.euler_gamma),
-    )
+    x = np.exp(value) + 0.5 if value >= -2.22 else -1.0 / (value + np.euler_gamma)
     for _ in range(5):
-        x = x - (digamma(x) - values) / polygamma(1, x)
-    return np.asarray(x)
+        step = (digamma(x) - value) / trigamma(x)
+        x -= step
+        if abs(step) < 1e-9 * x:
+            break
+    return float(x)

@@ -171,7 +171,7 @@ class DirichletMultinomial(CountFamily):
         return replace(self, prior=data.prior)
 
     def recentre(self, statistics: UrnStatistics, target: Self) -> UrnStatistics:
-        """The same statistics: a bound stays one, wherever it touches."""
+        # A bound stays one, wherever it touches.
         return statistics
 
     def pack(self) -> Array:

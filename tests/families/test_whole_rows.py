@@ -7,14 +7,14 @@ import pytest
 from scipy.integrate import quad
 from scipy.sparse import csr_array
 from scipy.special import digamma as scipy_digamma
-from scipy.special import gammaln
+from scipy.special import gammaln, polygamma
 from scipy.stats import dirichlet, dirichlet_multinomial, multinomial, nbinom, poisson
 
 import sklgen.families._dirichlet_multinomial as urn_module
 from sklgen.em import Scratch
 from sklgen.families import Dirichlet, DirichletMultinomial, Lengths, Multinomial
 from sklgen.families._count_kernels import digamma, log_rising, slope_rising
-from sklgen.families._dirichlet import inverse_digamma, most_likely
+from sklgen.families._dirichlet import inverse_digamma, most_likely, trigamma
 
 K, D = 3, 4
 ALPHA = np.array([[0.3, 1.0, 2.0, 4.0], [8.0, 0.5, 3.0, 1.0], [2.0, 2.0, 0.1, 9.0]])
@@ -328,10 +328,10 @@ def test_gamma_kernels_are_those_of_scipy():
             assert slope_rising(alpha, count) == pytest.approx(
                 slope, rel=1e-7, abs=1e-9
             )
-    values = np.array([-1e6, -30.0, -2.3, -2.2, 0.0, 3.0, 25.0])
-    np.testing.assert_allclose(
-        scipy_digamma(inverse_digamma(values)), values, rtol=1e-10, atol=1e-10
-    )
+        assert trigamma(alpha) == pytest.approx(polygamma(1, alpha), rel=1e-12)
+    for value in (-1e6, -30.0, -2.3, -2.2, 0.0, 3.0, 25.0):
+        found = scipy_digamma(inverse_digamma(value))
+        assert found == pytest.approx(value, rel=1e-10, abs=1e-10)
 
 
 def test_lengths_are_the_most_likely_negative_binomial():
