@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array, Components
+from sklgen.families._base import Array, Laws
 
 
 @dataclass(frozen=True)
@@ -191,12 +191,12 @@ class Conjugate(ABC):
         """
 
     @abstractmethod
-    def predictive(self) -> Components:
+    def predictive(self) -> Laws:
         """Integrate over the parameters.
 
         Returns
         -------
-        components : Components
+        components : Laws
             The law of a new row under each law of the parameters.
         """
 

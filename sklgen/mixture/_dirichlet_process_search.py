@@ -29,7 +29,7 @@ class Found(Protocol):
         """What they gain over a single one, in nats."""
 
 
-Discover = Callable[[NDArray[Any], Array], Found]
+Discover = Callable[[Any, Array], Found]
 
 # A move must gain more than this share of the bound, which rounding does not reach.
 _LEAST_GAIN = 1e-10
@@ -74,7 +74,7 @@ class Ascent:
         self._max_iter = max_iter
         self._monitor = monitor
         # For each row, the component that could not be split when it was in it.
-        self._whole: Index = np.full(len(rows.X), -1)
+        self._whole: Index = np.full(rows.X.shape[0], -1)
         self._n_whole = 0
         self.n_iter = -1
         self.model = model
@@ -184,9 +184,7 @@ class Ascent:
         order = np.argsort(-gain, kind="stable")
         return first[order], second[order], gain[order]
 
-    def split(
-        self, discover: Discover, X: NDArray[Any], weight: Array, limit: int
-    ) -> bool:
+    def split(self, discover: Discover, X: Any, weight: Array, limit: int) -> bool:
         """Replace components by what is found in their own rows, if the bound rises.
 
         All that promise a gain are replaced at once, up to a limit on the number of
@@ -195,7 +193,7 @@ class Ascent:
         model = self.model.updated(self.statistics)
         if self.exhausted or len(model) >= limit:
             return False
-        labels, share = self._labels(len(X))
+        labels, share = self._labels(X.shape[0])
         births = self._births(model, discover, X, weight * share, labels)
         growth = np.cumsum([len(born) - 1 for _, born in births], dtype=int)
         births = births[: np.searchsorted(growth, limit - len(model), side="right")]
@@ -215,7 +213,7 @@ class Ascent:
         self,
         model: ProcessPosterior,
         discover: Discover,
-        X: NDArray[Any],
+        X: Any,
         weight: Array,
         labels: Index,
     ) -> list[tuple[int, ProcessPosterior]]:

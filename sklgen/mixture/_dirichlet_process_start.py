@@ -72,16 +72,16 @@ class Discovery:
     concentration: float
     seeds: int
     limit: int
-    open_rows: Callable[[NDArray[Any], Array], Rows]
-    places: Callable[[NDArray[Any], Array], Array]
+    open_rows: Callable[[Any, Array], Rows]
+    places: Callable[[Any, Array], Any]
     rng: np.random.Generator
 
-    def best_of(self, n_init: int, X: NDArray[Any], weight: Array) -> Found:
+    def best_of(self, n_init: int, X: Any, weight: Array) -> Found:
         """The best of several searches."""
         found = [self(X, weight) for _ in range(n_init)]
         return found[first_best([each.bound for each in found])]
 
-    def __call__(self, X: NDArray[Any], weight: Array) -> Found:
+    def __call__(self, X: Any, weight: Array) -> Found:
         """Components of which the rows, or a sample of them, consist."""
         sample, sample_weight = distinct_rows(X, weight, self.limit, self.rng)
         labels = self._clusters(sample, sample_weight)
@@ -97,15 +97,14 @@ class Discovery:
             bound = ascent.bounds[-1]
             if len(found) == 1:
                 return Found(found, bound, 0.0)
-            whole = Ascent(
-                self._labelled(rows, np.zeros(len(sample), np.intp)), rows, max_iter=0
-            )
+            together = np.zeros(len(sample_weight), np.intp)
+            whole = Ascent(self._labelled(rows, together), rows, max_iter=0)
         gain = (bound - whole.bounds[-1]) * ascent.statistics.weight
         return Found(found, bound, gain)
 
-    def _clusters(self, sample: Array, weight: Array) -> NDArray[np.intp]:
-        if len(sample) <= self.seeds:
-            return np.arange(len(sample))
+    def _clusters(self, sample: Any, weight: Array) -> NDArray[np.intp]:
+        if len(weight) <= self.seeds:
+            return np.arange(len(weight))
         return STARTS["kmeans"](
             self.places(sample, weight), weight, self.seeds, self.rng
         )

@@ -57,6 +57,10 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         },
     ),
     **_instances(
+        "mixture.DirichletProcessMultinomialMixture",
+        {"priors": {"count_prior": 0.5, "weight_concentration_prior": 3.0}},
+    ),
+    **_instances(
         "mixture.GaussianMixture",
         {
             "full": {"n_components": 3},

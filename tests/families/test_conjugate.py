@@ -1,13 +1,16 @@
 """Conjugate laws against draws of the parameters, Bayes' rule and closed forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from sklgen.em import Scratch
+from sklgen.families import Lengths
 from sklgen.families._conjugate_columns import BetaProbabilities, GammaRates
 from sklgen.families._conjugate_gaussian import NormalGamma, NormalWishart
-from sklgen.families._conjugate_levels import DirichletLevels
+from sklgen.families._conjugate_levels import DirichletLevels, DirichletShares
 from sklgen.families._conjugate_product import ConjugateProduct
 
 D = 3
@@ -248,20 +251,28 @@ def discrete(kind, n=2, seed=0):
     rng = np.random.default_rng(seed)
     if kind is DirichletLevels:
         return kind(rng.uniform(0.5, 4, (n, 5)), (2, 3))
+    if kind is DirichletShares:
+        return kind(rng.uniform(0.5, 4, (n, 3)), Lengths(3.0, 2.0))
     sums = rng.uniform(0.5, 4, (n, 2))
     return kind(sums + rng.uniform(0.5, 4, (n, 2)), sums)
 
 
-DISCRETE = [GammaRates, BetaProbabilities, DirichletLevels]
+DISCRETE = [GammaRates, BetaProbabilities, DirichletLevels, DirichletShares]
 CELLS = {
     GammaRates: [[0.0, 3.0], [2.0, np.nan], [np.nan, 7.0], [1.0, 1.0]],
     BetaProbabilities: [[0.0, 1.0], [1.0, np.nan], [np.nan, 0.0], [1.0, 1.0]],
     DirichletLevels: [[0.0, 2.0], [1.0, np.nan], [np.nan, 0.0], [1.0, 1.0]],
+    DirichletShares: [[0.0, 2.0, 1.0], [1.0, 0.0, 0.0], [4.0, 0.0, 7.0], [1.0, 1.0, 0]],
 }
 
 
 def cell_log_probabilities(law, k, X, n, rng):
-    """Log-probability (n, rows, 2) of each cell under draws of one law."""
+    """Log-probability (n, rows, cells) under draws of one law; shares have one cell."""
+    if isinstance(law, DirichletShares):
+        shares = rng.dirichlet(law.counts[k], n)
+        totals = X.sum(axis=1)
+        logs = stats.multinomial.logpmf(X, totals, shares[:, None])
+        return (logs + law.lengths.log_probability(totals))[:, :, None]
     X = np.nan_to_num(X)
     if isinstance(law, GammaRates):
         rate = rng.gamma(law.sums[k], 1 / law.count[k], size=(n, 2))
@@ -280,14 +291,15 @@ def test_discrete_expectations_and_predictions_are_means_over_draws(kind):
     components, offset = law.expected()
     X = np.array(CELLS[kind])
     for rows in (X, X[~np.isnan(X).any(axis=1)]):
-        view = components.view(complete=len(rows) < len(X))
+        view = components.view(complete=not np.isnan(rows).any())
         found = np.empty((2, len(rows)))
         view.evaluate(rows, Scratch(), found)
         found += np.broadcast_to(offset, 2)[:, None]
         predicted = evaluate(law.predictive(), rows)
         for k in range(2):
             cells = cell_log_probabilities(law, k, rows, 20_000, rng)
-            logs = np.where(np.isnan(rows), 0.0, cells).sum(axis=2)
+            missing = np.isnan(rows) if cells.shape[2] > 1 else False
+            logs = np.where(missing, 0.0, cells).sum(axis=2)
             error = logs.std(axis=0) / np.sqrt(len(logs))
             assert np.all(np.abs(found[k] - logs.mean(axis=0)) < 5 * error)
             p = np.exp(logs)
@@ -300,7 +312,7 @@ def test_discrete_predictions_one_by_one_make_the_evidence(kind):
     """So log-normalisers, and the divergence, which is one of them at the optimum."""
     prior = discrete(kind, 1)
     X = np.array(CELLS[kind])
-    law, total, expected = prior, 0.0, 0.0
+    law, total = prior, 0.0
     for x in X:
         total += float(evaluate(law.predictive(), x[None])[0, 0])
         law = law.pooled(prior, learn_discrete(prior, x[None]))
@@ -366,3 +378,18 @@ def test_a_product_is_the_sum_of_its_parts():
     same(again.parts[0], some.parts[0])
     fields_close(again.parts[1], some.parts[1])
     assert len(some.join(prior).take(np.array([2, 0, 1]))) == 3
+
+
+@pytest.mark.parametrize("kind", [*KINDS, DirichletShares])
+def test_the_tuned_prior_has_the_smallest_divergence(kind):
+    """Among priors that differ by what is tuned: the scatter, counts of the mean."""
+    law = laws(kind, 4) if kind in KINDS else discrete(kind, 4)
+    prior = laws(kind, 1, seed=3) if kind in KINDS else discrete(kind, 1, seed=3)
+    names = ("mean_count", "scatter") if kind in KINDS else ("counts",)
+    best = law.tuned(prior)
+    least = law.divergence(best).sum()
+    assert least < law.divergence(prior).sum()
+    for name in names:
+        for factor in (0.9, 1.1):
+            moved = replace(best, **{name: factor * getattr(best, name)})
+            assert law.divergence(moved).sum() > least

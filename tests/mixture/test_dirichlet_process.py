@@ -4,12 +4,16 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.special import betaln, gammaln
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgen.datasets import load_galaxies, load_penguins
 from sklgen.em import Rows
-from sklgen.mixture import DirichletProcessMixture
+from sklgen.mixture import (
+    DirichletProcessMixture,
+    DirichletProcessMultinomialMixture,
+)
 from sklgen.mixture._dirichlet_process_model import Sticks
 from sklgen.mixture._dirichlet_process_prior import prior_of
 from sklgen.mixture._dirichlet_process_search import Ascent
@@ -385,3 +389,20 @@ def test_new_levels_are_errors():
     model = fit(X, family="categorical")
     with pytest.raises(ValueError, match="codes up to 3 only"):
         model.predict(X + 1.0)
+
+
+def test_clusters_of_counts_are_found_sparse_or_not():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(4, size=500)
+    shares = rng.dirichlet(np.full(60, 0.05), size=4)
+    X = np.array([rng.multinomial(15, shares[k]) for k in labels]).astype(float)
+    model = DirichletProcessMultinomialMixture(random_state=0).fit(csr_array(X))
+    assert model.n_components_ == 4
+    assert np.min(np.diff(model.lower_bounds_), initial=0.0) >= -1e-12
+    pairs = set(zip(labels.tolist(), model.predict(X).tolist(), strict=True))
+    assert len(pairs) == 4
+    dense = DirichletProcessMultinomialMixture(random_state=0).fit(X)
+    np.testing.assert_allclose(dense.score_samples(X), model.score_samples(X))
+    assert model.predict_proba(csr_array(X)).shape == (500, 4)
+    error = np.abs(model.probabilities_[model.predict(X)] - shares[labels]).max()
+    assert error < 0.05
