@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse, vstack
+from scipy.sparse import csr_array, get_index_dtype, issparse, vstack
 
 from sklgen.families._base import Array, WholeRowFamily
 from sklgen.families._count_kernels import draw_tokens
@@ -156,6 +156,8 @@ def dirichlet_draws(alpha: Array, rng: np.random.Generator) -> Array:
 def as_csr(X: Any) -> csr_array:
     """Rows of counts as a sparse array with sorted columns and no stored zeros.
 
+    Indices have 32 bits where those are enough.
+
     Parameters
     ----------
     X : ndarray or sparse matrix of shape (n, d)
@@ -167,11 +169,13 @@ def as_csr(X: Any) -> csr_array:
         X itself where it is such an array.
     """
     rows = X if isinstance(X, csr_array) else csr_array(X)
-    clean = rows.has_canonical_format and (rows.data.size == 0 or rows.data.all())
-    if clean:
-        return rows
-    # A new array: rows made of a user's matrix share its memory.
-    rows = rows.copy() if issparse(X) else rows
-    rows.sum_duplicates()
-    rows.eliminate_zeros()
+    if not (rows.has_canonical_format and rows.data.all()):
+        # A new array: rows made of a user's matrix share its memory.
+        rows = rows.copy() if issparse(X) else rows
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+    index = get_index_dtype(maxval=max(rows.nnz, *rows.shape))
+    if rows.indices.dtype != index or rows.indptr.dtype != index:
+        parts = rows.data, rows.indices.astype(index), rows.indptr.astype(index)
+        rows = csr_array(parts, shape=rows.shape)
     return rows

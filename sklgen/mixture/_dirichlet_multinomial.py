@@ -205,7 +205,7 @@ class DirichletMultinomialMixture(NonNegativeMixture):
 
     def _standardized(self, X: csr_array) -> csr_array:
         """Square roots of shares; short rows are closer to zero, where they start."""
-        scaled = X.copy()
+        scaled = as_csr(X).copy()
         scaled.data /= np.repeat(_lengths(X) + 1.0, np.diff(X.indptr))
         return scaled.sqrt()
 
