@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info
 
 from sklgen.em import Rows, n_threads
@@ -97,3 +98,35 @@ def test_number_of_threads(monkeypatch):
     assert n_threads(3) == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert 1 <= n_threads(None) <= os.cpu_count()
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_blocks_of_sparse_rows_are_those_of_dense_ones(weighted):
+    rng = np.random.default_rng(0)
+    X = rng.poisson(0.3, size=(20_000, 6)).astype(float)
+    weight = rng.integers(0, 3, len(X)).astype(float) if weighted else None
+    found = []
+    for rows in (X, csr_array(X)):
+        blocks = []
+
+        def visit(task, scratch, blocks=blocks):
+            for block in task:
+                cells = (
+                    block.X if isinstance(block.X, np.ndarray) else block.X.toarray()
+                )
+                blocks.append((cells, block.weight, block.complete))
+            return 0
+
+        with make_rows(rows, weight) as opened:
+            opened.sum(visit)
+            index = opened.fill(np.full(len(X), -1.0), lambda block, _: block.weight)
+        found.append((blocks, index))
+    (dense, first), (sparse, second) = found
+    assert len(dense) == len(sparse)
+    for one, two in zip(dense, sparse, strict=True):
+        np.testing.assert_array_equal(one[0], two[0])
+        np.testing.assert_array_equal(one[1], two[1])
+        assert one[2] is two[2] is True
+    np.testing.assert_array_equal(first, second)
+    expected = np.ones(len(X)) if weight is None else np.where(weight > 0, weight, -1)
+    np.testing.assert_array_equal(first, expected)
