@@ -23,6 +23,7 @@ _BLOCK_BYTES = 640 * 1024
 _BLOCK_ROWS = (256, 2048)
 _TASK_ROWS = 8192
 _RAGGED_TASK_ROWS = 1024
+_PATTERN_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,16 @@ class Block:
         Whether all rows have all their cells; otherwise all rows miss some.
     rows : slice or ndarray of shape (n,)
         Where in the data the rows lie.
+    observed : ndarray of shape (d,) or None
+        Which cells every row has, where many rows that miss some miss the same ones;
+        None where rows are complete or differ.
     """
 
     X: Any
     weight: NDArray[np.float64]
     complete: bool
     rows: slice | NDArray[np.intp]
+    observed: NDArray[np.bool_] | None = None
 
 
 class Scratch:
@@ -72,6 +77,7 @@ class _Task:
 
     rows: slice | NDArray[np.intp]
     complete: bool
+    observed: NDArray[np.bool_] | None = None
 
 
 class Rows:
@@ -93,10 +99,11 @@ class Rows:
 
     Notes
     -----
-    A block has 256 to 2048 rows, and a task 8192 rows, or 1024 of those that miss
-    cells; threads take one task at a time. Both depend on the data and on
-    `n_features` alone, so results are the same to the last bit for any number of
-    threads. Rows that miss the same cells are adjacent.
+    A block has 256 to 2048 rows, and a task 8192 rows; threads take one task at a
+    time. Rows that miss the same cells have tasks of their own where they are at least
+    128; the others have tasks of 1024, in which those with the same pattern are
+    adjacent. All this depends on the data and on `n_features` alone, so results are
+    the same to the last bit for any number of threads.
     """
 
     def __init__(
@@ -130,7 +137,7 @@ class Rows:
         for rows in _pieces(task.rows, self._block):
             X = self.X[rows]
             weight = np.ones(X.shape[0]) if self.weight is None else self.weight[rows]
-            yield Block(X, weight, task.complete, rows)
+            yield Block(X, weight, task.complete, rows, task.observed)
 
     def map(self, function: Callable[[Iterator[Block], Scratch], T]) -> Iterator[T]:
         """Apply a function to every task.
@@ -223,9 +230,28 @@ def _tasks(X: Any, weight: NDArray[np.float64] | None) -> Iterator[_Task]:
     ragged = missing.any(axis=1)
     for rows in _pieces(used[~ragged], _TASK_ROWS):
         yield _Task(rows, complete=True)
-    order = np.lexsort(np.packbits(missing[ragged], axis=1).T)
-    for rows in _pieces(used[ragged][order], _RAGGED_TASK_ROWS):
-        yield _Task(rows, complete=False)
+    yield from _ragged_tasks(used[ragged], missing[ragged])
+
+
+def _ragged_tasks(
+    used: NDArray[np.intp], missing: NDArray[np.bool_]
+) -> Iterator[_Task]:
+    """Tasks of common patterns, then of all other rows in order of what they miss."""
+    packed = np.packbits(missing, axis=1)
+    order = np.lexsort(packed.T)
+    changes = np.any(packed[order[1:]] != packed[order[:-1]], axis=1)
+    ends = np.flatnonzero(np.append(changes, True)) + 1
+    rare = []
+    for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+        run = order[start:end]
+        if end - start < _PATTERN_ROWS:
+            rare.append(run)
+            continue
+        for rows in _pieces(used[run], _TASK_ROWS):
+            yield _Task(rows, complete=False, observed=~missing[run[0]])
+    if rare:
+        for rows in _pieces(used[np.concatenate(rare)], _RAGGED_TASK_ROWS):
+            yield _Task(rows, complete=False)
 
 
 def _pieces(

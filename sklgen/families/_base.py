@@ -143,6 +143,21 @@ class Laws(ABC):
             What computes densities of blocks of rows.
         """
 
+    def pattern_view(self, observed: NDArray[np.bool_]) -> Any:
+        """The components, made ready for rows that all miss the same cells.
+
+        Parameters
+        ----------
+        observed : ndarray of shape (d,)
+            Which cells the rows have.
+
+        Returns
+        -------
+        view : DensityView
+            Where a common pattern saves no work, a view of rows that may differ.
+        """
+        return self.view(complete=bool(observed.all()))
+
 
 class Components(Laws):
     """K laws over d columns that complete rows, and so draw them.

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from sklgen.families._base import Additive, Allocate, Array, Family, View
 
+# Rows that a kernel turns over at a time: a cache line of numbers.
+_TILE = 8
+
 
 @dataclass(frozen=True)
 class LevelCounts(Additive):
@@ -174,12 +177,12 @@ class CategoricalView(View):
     def __init__(self, model: Categorical) -> None:
         self._starts = model._starts
         n, length = model.log_probabilities.shape
-        self._table = np.zeros((n, length + 1))
-        self._table[:, :-1] = model.log_probabilities
+        self._table = np.zeros((length + 1, n))
+        self._table[:-1] = model.log_probabilities.T
 
     def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> Any:
         places = allocate("places", X.shape[::-1]).view(np.int64)
-        locate(X, self._starts, self._table.shape[1] - 1, places)
+        locate(X, self._starts, len(self._table) - 1, places)
         gather(self._table, places, out)
         return places
 
@@ -192,7 +195,7 @@ class CategoricalView(View):
         scatter(features, responsibilities, sums[0])
 
     def complete(self, sums: list[Array]) -> LevelCounts:
-        return LevelCounts(sums[0][:, :-1].copy())
+        return LevelCounts(np.ascontiguousarray(sums[0][:-1].T))
 
 
 @njit(nogil=True, cache=True)
@@ -208,22 +211,54 @@ def locate(
 
 @njit(nogil=True, cache=True)
 def gather(table: Array, places: NDArray[np.int64], out: Array) -> None:
-    """Sum over columns the entries of `table` (K, L) at `places` (d, n)."""
-    for k in range(len(out)):
-        row, total = table[k], out[k]
-        total[:] = 0.0
-        for j in range(len(places)):
-            for i in range(len(total)):
-                total[i] += row[places[j, i]]
+    """Write the sum over columns of the rows of `table` (L, K) at `places` (d, n).
+
+    `out` (K, n) is written tile by tile, so that all loops run over adjacent numbers.
+    """
+    n_components, n = out.shape
+    d = len(places)
+    tile = np.empty((_TILE, n_components))
+    for start in range(0, n, _TILE):
+        size = min(_TILE, n - start)
+        for r in range(size):
+            i, total = start + r, tile[r]
+            total[:] = table[places[0, i]]
+            j = 1
+            while j + 2 < d:
+                a, b, c = (
+                    table[places[j, i]],
+                    table[places[j + 1, i]],
+                    table[places[j + 2, i]],
+                )
+                for k in range(n_components):
+                    total[k] += a[k] + b[k] + c[k]
+                j += 3
+            while j < d:
+                a = table[places[j, i]]
+                for k in range(n_components):
+                    total[k] += a[k]
+                j += 1
+        for k in range(n_components):
+            for r in range(size):
+                out[k, start + r] = tile[r, k]
 
 
 @njit(nogil=True, cache=True)
 def scatter(places: NDArray[np.int64], weights: Array, sums: Array) -> None:
-    """Add `weights` (K, n) to `sums` (K, L) at `places` (d, n)."""
-    for k in range(len(weights)):
-        for j in range(len(places)):
-            for i in range(weights.shape[1]):
-                sums[k, places[j, i]] += weights[k, i]
+    """Add the columns of `weights` (K, n) to the rows of `sums` (L, K) at `places`."""
+    n_components, n = weights.shape
+    tile = np.empty((_TILE, n_components))
+    for start in range(0, n, _TILE):
+        size = min(_TILE, n - start)
+        for k in range(n_components):
+            for r in range(size):
+                tile[r, k] = weights[k, start + r]
+        for r in range(size):
+            weight = tile[r]
+            for j in range(len(places)):
+                total = sums[places[j, start + r]]
+                for k in range(n_components):
+                    total[k] += weight[k]
 
 
 @njit(nogil=True, cache=True)

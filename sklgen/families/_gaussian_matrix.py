@@ -18,6 +18,7 @@ from sklgen.families._base import Array, View
 from sklgen.families._gaussian import RESOLUTION, Gaussian, Moments
 from sklgen.families._gaussian_matrix_view import (
     CompleteMatrixView,
+    PatternMatrixView,
     RaggedMatrixView,
     factorize,
     outer,
@@ -53,6 +54,20 @@ class MatrixGaussian(Gaussian):
         if complete:
             return self._complete_view
         return RaggedMatrixView(self.means, self.covariances)
+
+    @cached_property
+    def _pattern_views(self) -> dict[bytes, View]:
+        return {}
+
+    def pattern_view(self, observed: NDArray[np.bool_]) -> View:
+        if observed.all():
+            return self._complete_view
+        key = observed.tobytes()
+        if key not in self._pattern_views:
+            self._pattern_views[key] = PatternMatrixView(
+                self.means, self.covariances, self.pool, observed
+            )
+        return self._pattern_views[key]
 
     def maximize(self, statistics: Moments) -> Self:
         alive = self.nonempty(statistics.count)

@@ -162,6 +162,74 @@ class RaggedMatrixView(View):
         return Moments(*sums)
 
 
+class PatternMatrixView(View):
+    """Matrix Gaussians on rows that all miss the same cells.
+
+    Moments of the observed cells are matrix products, as those of complete rows. What
+    the missing cells are expected to add follows from them, once for all rows.
+    """
+
+    def __init__(
+        self,
+        means: Array,
+        covariances: Array,
+        pool: Callable[[Array], Array],
+        observed: NDArray[np.bool_],
+    ) -> None:
+        self._shape = means.shape
+        self._pool = pool
+        self._seen, self._missed = np.flatnonzero(observed), np.flatnonzero(~observed)
+        within = covariances[:, self._seen[:, None], self._seen]
+        cross = covariances[:, self._seen[:, None], self._missed]
+        self._slope = np.linalg.solve(within, cross).mT
+        missed = covariances[:, self._missed[:, None], self._missed]
+        self._residual = missed - self._slope @ cross
+        self._own: CompleteMatrixView | None = None
+        if len(self._seen):
+            self._own = CompleteMatrixView(means[:, self._seen], within, _as_is)
+
+    def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> Any:
+        if self._own is None:
+            out[:] = 0.0
+            return None
+        return self._own.evaluate(X[:, self._seen], allocate, out)
+
+    def zeros(self) -> list[Array]:
+        if self._own is None:
+            return [np.zeros(self._shape[0])]
+        return self._own.zeros()
+
+    def accumulate(
+        self, sums: list[Array], features: Any, responsibilities: Array
+    ) -> None:
+        if self._own is None:
+            sums[0] += responsibilities.sum(axis=1)
+        else:
+            self._own.accumulate(sums, features, responsibilities)
+
+    def complete(self, sums: list[Array]) -> Moments:
+        n, d = self._shape
+        first, second = np.zeros((n, d)), np.zeros((n, d, d))
+        seen, missed = self._seen, self._missed
+        count = sums[0]
+        if self._own is not None:
+            own = self._own.complete(sums)
+            count = own.count
+            first[:, seen] = own.first
+            first[:, missed] = np.einsum("kij,kj->ki", self._slope, own.first)
+            cross = self._slope @ own.second
+            second[:, seen[:, None], seen] = own.second
+            second[:, missed[:, None], seen] = cross
+            second[:, seen[:, None], missed] = cross.mT
+            second[:, missed[:, None], missed] = cross @ self._slope.mT
+        second[:, missed[:, None], missed] += count[:, None, None] * self._residual
+        return Moments(count, first, self._pool(second))
+
+
+def _as_is(second: Array) -> Array:
+    return second
+
+
 def natural_parameters(offset: Array, precision: Array, log_scale: Array) -> Array:
     """Rows that, times the features (1, y, y_i y_j for i <= j), give log-densities."""
     linear = np.einsum("kij,kj->ki", precision, offset)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Allocate, Array, Components, Family, View
+from sklgen.families._base import Allocate, Array, Family, View
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,13 @@ class Product(Family):
 
     def view(self, *, complete: bool) -> View:
         if complete not in self._views:
-            self._views[complete] = ProductView(self, complete=complete)
+            views = [part.view(complete=complete) for part in self.parts]
+            self._views[complete] = ProductView(self.columns, views)
         return self._views[complete]
+
+    def pattern_view(self, observed: NDArray[np.bool_]) -> View:
+        views = [part.pattern_view(observed[at]) for part, at in self._pairs()]
+        return ProductView(self.columns, views)
 
     def _with(self, parts: Iterable[Family]) -> Self:
         return replace(self, parts=tuple(parts))
@@ -106,7 +111,7 @@ class Product(Family):
             drawn[:, at] = part.conditional_draw(X[:, at], labels, rng)
         return drawn
 
-    def _pairs(self) -> Iterator[tuple[Components, NDArray[np.intp]]]:
+    def _pairs(self) -> Iterator[tuple[Any, NDArray[np.intp]]]:
         return zip(self.parts, self.columns, strict=True)
 
     def pack(self) -> Array:
@@ -122,9 +127,9 @@ class Product(Family):
 class ProductView(View):
     """The parts of a product on blocks of rows: densities add up, sums stay apart."""
 
-    def __init__(self, model: Product, *, complete: bool) -> None:
-        self._columns = model.columns
-        self._views = [part.view(complete=complete) for part in model.parts]
+    def __init__(self, columns: tuple[NDArray[np.intp], ...], views: list[Any]) -> None:
+        self._columns = columns
+        self._views = views
 
     def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> list[Any]:
         features = []

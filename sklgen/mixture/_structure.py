@@ -68,7 +68,7 @@ class Mixture(Generic[C]):
         counts = np.zeros(len(self.weights))
         bound, weight = 0.0, 0.0
         first = next(blocks)
-        view = self.components.view(complete=first.complete)
+        view = self._view(first)
         sums = view.zeros()
         for block in chain([first], blocks):
             joint = scratch("joint", (len(counts), len(block.weight)))
@@ -78,6 +78,11 @@ class Mixture(Generic[C]):
             bound += gain
             weight += block.weight.sum()
         return MixtureStatistics(counts, view.complete(sums), bound, float(weight))
+
+    def _view(self, block: Block) -> Any:
+        if block.observed is not None:
+            return self.components.pattern_view(block.observed)
+        return self.components.view(complete=block.complete)
 
     def _normalize(
         self, block: Block, joint: Array, counts: Array, scratch: Scratch
@@ -97,7 +102,7 @@ class Mixture(Generic[C]):
     def posterior(self, block: Block, scratch: Scratch) -> tuple[Array, Array]:
         """Responsibilities (K, n) times the weights of the rows, and log-densities."""
         joint = scratch("joint", (len(self.weights), len(block.weight)))
-        view = self.components.view(complete=block.complete)
+        view = self._view(block)
         view.evaluate(block.X, scratch, joint)
         counts = np.zeros(len(self.weights))
         return joint, self._normalize(block, joint, counts, scratch)[1]
