@@ -58,7 +58,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         None gives each label a code, and the round trip is exact.
     n_quantiles : int or None, default=None
         About how many quantiles the map to normal scores goes through. None takes the
-        weight of a column over 30, at least 10 and at most 1000.
+        weight of a column over 50, at least 10 and at most 1000.
     bounds : dict or None, default=None
         Name or position of a number column: (low, high), in its own terms; None for a
         side without bound. Columns of numbers and durations without negative values

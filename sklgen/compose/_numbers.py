@@ -249,7 +249,7 @@ def _learn_map(
     rules: Rules,
 ) -> QuantileMap:
     total = float(counts[~atom].sum())
-    n_knots = rules.n_quantiles or int(np.clip(total / 30, 10, 1000))
+    n_knots = rules.n_quantiles or int(np.clip(total / 50, 10, 1000))
     x = scale.coordinates(values)
     low, high = (
         scale.coordinates(np.array([bound], dtype=np.float64))[0] for bound in bounds

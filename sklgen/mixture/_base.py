@@ -52,6 +52,9 @@ class BaseMixture(LikelihoodMixture):
     warm_start: bool
     verbose: int
 
+    # Whether ending at max_iter is worth a warning.
+    _must_converge: ClassVar[bool] = True
+
     @abstractmethod
     def _prepare(self, X: NDArray[Any], weight: Array) -> None:
         """Learn what components need to know of the data before any start."""
@@ -245,7 +248,7 @@ class BaseMixture(LikelihoodMixture):
         self._store(model)
 
     def _warn(self, found: Run[Any]) -> None:
-        if not found.converged and self.max_iter > 0:
+        if self._must_converge and not found.converged and self.max_iter > 0:
             name, n_iter = type(self).__name__, found.n_iter
             message = (
                 f"{name} did not converge in max_iter={n_iter} iterations: the gain "
@@ -289,15 +292,11 @@ class BaseMixture(LikelihoodMixture):
                 self._with_given(self._labelled(rows, labels, equal)).settle(equal)
                 for labels in self._labels(sample, sample_weight, rng)
             )
-            kept = (
-                list(starts)
-                if self.n_init == 1
-                else best(
-                    starts,
-                    expectation(rows),
-                    n_iter=min(_SHORT_ITER, self.max_iter),
-                    keep=_KEPT_STARTS,
-                )
+            kept = best(
+                starts,
+                expectation(rows),
+                n_iter=min(_SHORT_ITER, self.max_iter),
+                keep=_KEPT_STARTS,
             )
             if sample.shape[0] == limit and X.shape[0] >= _LARGER * limit:
                 tol = max(self.tol, _SAMPLE_TOL)

@@ -63,7 +63,7 @@ class FittedMixture(
         return Rows(
             X,
             weight,
-            n_features=components.n_features,
+            n_features=max(components.n_features, components.shape[0]),
             n_threads=1 if in_order else n_threads(self.n_jobs),
         )
 

@@ -76,10 +76,12 @@ class TypedRows:
         rows = np.hstack([typed, unknown, low, high, offset])
         return rows.astype(typed.dtype, copy=False)
 
-    def with_indicators(self, rows: Array) -> tuple[TypedRows, Array]:
-        """These rows with an indicator for each input column that misses cells."""
+    def with_indicators(
+        self, rows: Array, used: NDArray[np.bool_]
+    ) -> tuple[TypedRows, Array]:
+        """The rows with an indicator for each input column that misses used cells."""
         columns = range(len(self.encoder.columns_))
-        missing = [j for j in columns if self._misses(rows, j).any()]
+        missing = [j for j in columns if self._misses(rows[used], j).any()]
         unknown = np.full((len(rows), len(missing)), np.nan, rows.dtype)
         left, right = np.split(rows, [self.n_typed], axis=1)
         typing = TypedRows(self.encoder, np.array(missing, dtype=np.intp))

@@ -80,9 +80,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
         "mixture.TabularMixture",
         {
-            "full": {"n_components": 6, "n_init": 4},
-            "diag": {"n_components": 8, "covariance_type": "diag"},
-            "kmeans": {"n_components": 6, "init_params": "kmeans", "n_init": 2},
+            "full": {"n_components": 4, "n_init": 5},
+            "diag": {"covariance_type": "diag", "keep_missing": False},
+            "kmeans": {"n_components": 3, "init_params": "kmeans", "n_init": 2},
         },
     ),
 }
