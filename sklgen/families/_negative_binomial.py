@@ -167,8 +167,8 @@ class HistogramView(View):
 
     def __init__(self, model: NegativeBinomial) -> None:
         self._shape = n, d = model.shape
-        self._table = np.zeros((n, d * len(_NODES) + 1))
-        self._table[:, :-1] = model.natural.transpose(1, 2, 0).reshape(n, -1)
+        self._table = np.zeros((d * len(_NODES) + 1, n))
+        self._table[:-1] = model.natural.transpose(2, 0, 1).reshape(-1, n)
 
     def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> Any:
         places, large, weights = _locate(X, allocate("places", X.shape[::-1]))
@@ -190,9 +190,9 @@ class HistogramView(View):
 
     def complete(self, sums: list[Array]) -> ColumnStatistics:
         n, d = self._shape
-        histogram = sums[0][:, :-1].reshape(n, d, -1)
-        by_node = np.ascontiguousarray(histogram.transpose(2, 0, 1))
-        return ColumnStatistics(histogram.sum(axis=2), by_node)
+        histogram = sums[0][:-1].reshape(d, -1, n)
+        by_node = np.ascontiguousarray(histogram.transpose(1, 2, 0))
+        return ColumnStatistics(by_node.sum(axis=0), by_node)
 
 
 def _locate(
@@ -269,24 +269,30 @@ def locate_large(
 def gather_large(
     table: Array, large: NDArray[np.int64], weights: Array, out: Array
 ) -> None:
-    """Add interpolated entries of `table` (K, L) for large cells to `out` (K, n)."""
+    """Add interpolated rows of `table` (L, K) for large cells to `out` (K, n)."""
+    total = np.empty(len(out))
     for at in range(len(large)):
         start, row = large[at]
-        for k in range(len(out)):
-            total = 0.0
-            for q in range(_ORDER):
-                total += weights[at, q] * table[k, start + q]
-            out[k, row] += total
+        total[:] = 0.0
+        for q in range(_ORDER):
+            weight, node = weights[at, q], table[start + q]
+            for k in range(len(total)):
+                total[k] += weight * node[k]
+        for k in range(len(total)):
+            out[k, row] += total[k]
 
 
 @njit(nogil=True, cache=True)
 def scatter_large(
     large: NDArray[np.int64], weights: Array, responsibilities: Array, sums: Array
 ) -> None:
-    """Add weights of large cells times `responsibilities` (K, n) to `sums` (K, L)."""
+    """Add weights of large cells times `responsibilities` (K, n) to `sums` (L, K)."""
+    share = np.empty(len(responsibilities))
     for at in range(len(large)):
         start, row = large[at]
-        for k in range(len(sums)):
-            share = responsibilities[k, row]
-            for q in range(_ORDER):
-                sums[k, start + q] += share * weights[at, q]
+        for k in range(len(share)):
+            share[k] = responsibilities[k, row]
+        for q in range(_ORDER):
+            weight, node = weights[at, q], sums[start + q]
+            for k in range(len(share)):
+                node[k] += weight * share[k]
