@@ -80,7 +80,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
         "mixture.TabularMixture",
         {
-            "full": {"n_components": 4, "n_init": 5},
+            "smooth": {"smoothing": 0.1, "n_init": 2},
             "diag": {"covariance_type": "diag", "keep_missing": False},
             "kmeans": {"n_components": 3, "init_params": "kmeans", "n_init": 2},
         },
