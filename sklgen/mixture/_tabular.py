@@ -324,14 +324,17 @@ class TabularMixture(CompletingMixture, BaseMixture):
         start = Mixture(equal.weights, self._product(DiagonalGaussian))
         start = start.m_step(rows.sum(partial(start.labelled, labels)))
         parts = [
-            _COVARIANCES[self.covariance_type].independent(
-                part.means, part.variances(), part.scale, part.floor
-            )
-            if isinstance(part, Gaussian)
-            else part
+            self._correlated(part) if isinstance(part, Gaussian) else part
             for part in start.components.parts
         ]
         return Mixture(start.weights, replace(equal.components, parts=tuple(parts)))
+
+    def _correlated(self, part: Gaussian) -> Gaussian:
+        """Independent columns, in the structure and with the prior of the fit."""
+        gaussian = _COVARIANCES[self.covariance_type].independent(
+            part.means, part.variances(), part.scale, part.floor
+        )
+        return replace(gaussian, prior_count=part.prior_count)
 
     def _given_seeds(self) -> None:
         return None
