@@ -14,8 +14,8 @@ from sklgen.families._counts import CountFamily, as_csr
 from sklgen.families._lengths import Lengths
 from sklgen.families._urn_kernels import add_urns, maximize_urn, urn_densities
 
-# Rate of the exponential factor of the prior on each parameter.
-_RATE = 1e-3
+# Prior of the sum of the parameters: A^_SHAPE exp(-_RATE A), by the logarithm of A.
+_SHAPE, _RATE = 1.0, 1e-3
 # Parameters stay where their gamma functions are finite and resolved.
 _BOUNDS = (1e-100, 1e10)
 # Whole counts of each column are told apart up to 64 or so that a table of them all has
@@ -65,9 +65,10 @@ class DirichletMultinomial(CountFamily):
     the current parameters, as in Minka's fixed point [1]_: then a step raises the
     likelihood, but need not end at its maximum.
 
-    The prior of each parameter is a gamma law with the density a^`prior` exp(-0.001 a)
-    by the logarithm of a, up to a constant: it keeps parameters positive, and finite
-    where counts are not overdispersed.
+    The prior of the expected shares is a Dirichlet law with `prior` pseudo-counts. That
+    of the sum A of the parameters is a weak exponential law with mean 1000, whose
+    density by log A is A exp(-A / 1000) up to a constant: it keeps A finite where
+    counts are not overdispersed.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ class DirichletMultinomial(CountFamily):
     alpha : ndarray of shape (K, d)
         Positive parameters of the Dirichlet laws.
     prior : float
-        Positive pseudo-count of new tokens in each column.
+        Positive pseudo-count of each column.
 
     Notes
     -----
@@ -111,7 +112,7 @@ class DirichletMultinomial(CountFamily):
         concentration : float
             Sum of the parameters of each component.
         prior : float
-            Positive pseudo-count of new tokens in each column.
+            Positive pseudo-count of each column.
         lengths : Lengths or None
             Law of the totals.
 
@@ -137,7 +138,15 @@ class DirichletMultinomial(CountFamily):
 
     @property
     def log_prior(self) -> float:
-        return float(self.prior * np.log(self.alpha).sum() - _RATE * self.alpha.sum())
+        size = self.concentrations()
+        logs = self._pseudo_count * np.log(self.alpha).sum()
+        logs -= self.prior * self.shape[1] * np.log(size).sum()
+        return float(logs - _RATE * size.sum())
+
+    @property
+    def _pseudo_count(self) -> float:
+        """Weight of the logarithm of each parameter in the prior."""
+        return self.prior + _SHAPE / self.shape[1]
 
     def probabilities(self) -> Array:
         return np.asarray(self.alpha / self.alpha.sum(axis=1, keepdims=True))
@@ -153,13 +162,14 @@ class DirichletMultinomial(CountFamily):
         return self._view
 
     def maximize(self, statistics: UrnStatistics) -> Self:
-        new, shared = statistics.new + self.prior, statistics.shared + _RATE
+        lengths = statistics.lengths.copy()
+        lengths[:, 0] += self.prior * self.shape[1]
         parts = zip(
             self.alpha,
             statistics.tails,
-            new,
-            statistics.lengths,
-            shared,
+            statistics.new + self._pseudo_count,
+            lengths,
+            statistics.shared + _RATE,
             strict=True,
         )
         return self._with(np.stack([maximize_urn(*part) for part in parts]))

@@ -44,7 +44,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         "mixture.DirichletMultinomialMixture",
         {
             "three": {"n_components": 3, "n_jobs": 2},
-            "overdispersed": {"n_components": 2, "overdispersed": True},
+            "overdispersed": {"n_components": 2, "overdispersed": True, "tol": 1e-4},
             "gibbs": {"n_components": 8, "method": "gibbs"},
             "gibbs-beta": {"n_components": 3, "method": "gibbs", "beta": 1.0},
         },

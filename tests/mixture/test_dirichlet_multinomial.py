@@ -61,7 +61,10 @@ def test_one_urn_is_the_most_likely_one():
 
     def loss(log_alpha):
         law = dirichlet_multinomial(np.exp(log_alpha), totals)
-        return -law.logpmf(X.astype(int)).sum() + 1e-3 * np.exp(log_alpha).sum()
+        size = np.exp(log_alpha).sum()
+        # The prior: shares of a millionth of a count, and a weak one of their sum.
+        prior = (1e-6 + 0.25) * log_alpha.sum() - 4e-6 * np.log(size) - 1e-3 * size
+        return -law.logpmf(X.astype(int)).sum() - prior
 
     best = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-4})
     alpha = model.concentrations_[0] * model.probabilities_[0]
