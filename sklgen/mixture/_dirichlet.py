@@ -112,7 +112,7 @@ class DirichletMixture(NonNegativeMixture):
     >>> X = 100 * np.concatenate([sand, clay])
     >>> model = DirichletMixture(2, random_state=0).fit(X)
     >>> model.means_[model.weights_.argsort()].round(2)
-    array([[0.16, 0.35, 0.5 ],
+    array([[0.15, 0.36, 0.5 ],
            [0.8 , 0.16, 0.04]])
     """
 

@@ -135,7 +135,9 @@ class DirichletMultinomialMixture(NonNegativeMixture):
     >>> texts = ["late goal wins cup", "cup final goal", "goal in late cup final"] * 5
     >>> texts += ["rate cut lifts shares", "bank shares fall", "bank rate cut"] * 5
     >>> X = CountVectorizer().fit_transform(texts)
-    >>> model = DirichletMultinomialMixture(8, method="gibbs", random_state=0).fit(X)
+    >>> model = DirichletMultinomialMixture(
+    ...     8, method="gibbs", beta=1.0, random_state=0
+    ... ).fit(X)
     >>> model.n_components_
     2
     >>> (model.labels_[:15] == model.labels_[0]).all()
