@@ -17,6 +17,8 @@ from sklgen.families._gaussian import LOG_2_PI, Gaussian
 _SQRT_2 = math.sqrt(2.0)
 # Standard scores beyond this have no normal mass that a double can hold.
 _FAR = 37.0
+# Width times distance below which a density is constant within an interval.
+_NARROW = 1e-5
 
 
 @dataclass(frozen=True)
@@ -148,15 +150,23 @@ def _log_mass(low: float, high: float) -> float:
     """Log of the standard normal mass of an interval, in the far tails too."""
     if high < 0.0:
         low, high = -high, -low
+    middle, width = 0.5 * (low + high), high - low
+    if width * (1.0 + abs(middle)) < _NARROW:
+        # A narrow interval cancels in a difference but not in a product.
+        return math.log(width) - 0.5 * (middle * middle + LOG_2_PI)
     if low > _FAR:
-        # Mills' ratio; the upper end adds nothing unless it is very near.
-        ratio = low + 1.0 / low
-        near = -math.expm1(-0.5 * (high - low) * (high + low))
+        ratio = _inverse_mills(low)
+        growth = math.log1p((_inverse_mills(high) - ratio) / ratio)
+        near = -math.expm1(-middle * width - growth)
         return -0.5 * (low * low + LOG_2_PI) - math.log(ratio) + math.log(near)
     if low > 0.0:
         mass = 0.5 * (math.erfc(low / _SQRT_2) - math.erfc(high / _SQRT_2))
     else:
         mass = 0.5 * (math.erf(high / _SQRT_2) - math.erf(low / _SQRT_2))
-    narrow = math.log(high - low) - 0.5 * (0.25 * (low + high) ** 2 + LOG_2_PI)
-    # A narrow interval cancels in the difference but not in the product.
-    return narrow if high - low < 1e-6 else math.log(mass)
+    return math.log(mass)
+
+
+@njit(nogil=True, cache=True)
+def _inverse_mills(x: float) -> float:
+    """Density over tail mass of the standard normal law, far out (Laplace)."""
+    return x + 1.0 / (x + 2.0 / (x + 3.0 / x))

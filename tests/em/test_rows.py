@@ -1,13 +1,17 @@
 """Blocks cover the rows, and their sums depend on the data alone."""
 
 import os
+import warnings
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info
 
+import sklgen.em._rows as rows_module
 from sklgen.em import Rows, n_threads
+from sklgen.mixture import GaussianMixture
 
 
 def make_rows(X, weight=None, *, threads=1):
@@ -130,3 +134,87 @@ def test_blocks_of_sparse_rows_are_those_of_dense_ones(weighted):
     np.testing.assert_array_equal(first, second)
     expected = np.ones(len(X)) if weight is None else np.where(weight > 0, weight, -1)
     np.testing.assert_array_equal(first, expected)
+
+
+def tasks_of(X, weight=None):
+    """For each task: rows, whether they are complete, and the common pattern."""
+    with make_rows(X, weight) as rows:
+        return list(
+            rows.map(
+                lambda blocks, _: [
+                    (np.arange(len(X))[b.rows], b.complete, b.observed) for b in blocks
+                ]
+            )
+        )
+
+
+def test_common_patterns_have_tasks_of_their_own():
+    """127 rows are few, 128 are many; rows without weight don't count."""
+    rng = np.random.default_rng(0)
+    sizes = {(0,): 127, (1,): 128, (2,): 20_000, (0, 1): 130, (0, 1, 2): 200}
+    X, weight = rng.normal(size=(300, 3)), np.ones(300)
+    for missing, n in sizes.items():
+        part, own = rng.normal(size=(n, 3)), np.ones(n)
+        part[:, list(missing)] = np.nan
+        own[:3] = 0.0 if missing == (0, 1) else 1.0
+        X, weight = np.concatenate([X, part]), np.concatenate([weight, own])
+    order = rng.permutation(len(X))
+    X, weight = X[order], weight[order]
+    found = []
+    for task in tasks_of(X, weight):
+        observed = task[0][2]
+        assert all(np.array_equal(block[2], observed) for block in task)
+        rows = np.concatenate([block[0] for block in task])
+        assert len(rows) <= 8192
+        seen = ~np.isnan(X[rows])
+        if task[0][1]:
+            assert observed is None
+            assert seen.all()
+        elif observed is None:
+            assert len(rows) == 127 + 127
+        else:
+            assert np.all(seen == observed)
+            found.append((tuple(np.flatnonzero(~observed)), len(rows)))
+    assert sorted(found) == [
+        ((0, 1, 2), 200),
+        ((1,), 128),
+        ((2,), 3616),
+        ((2,), 8192),
+        ((2,), 8192),
+    ]
+
+
+def test_patterns_of_many_columns_are_told_apart():
+    """More than one byte of them, and rows that differ in the last one alone."""
+    X = np.zeros((600, 19))
+    X[:, 0] = np.nan
+    X[::2, 18] = np.nan
+    tasks = tasks_of(X)
+    assert len(tasks) == 2
+    for task in tasks:
+        for rows, complete, observed in task:
+            assert not complete
+            np.testing.assert_array_equal(np.isnan(X[rows]), [~observed] * len(rows))
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_a_fit_is_the_same_with_and_without_common_patterns(
+    covariance_type, monkeypatch
+):
+    X = data_with_holes(3000, 3)
+    X[: len(X) // 2] += 3.0
+    X = X[~np.isnan(X).all(axis=1)]
+    options = {"covariance_type": covariance_type, "max_iter": 20, "tol": 0.0}
+    fits = []
+    for at_least in (128, 10**9):
+        monkeypatch.setattr(rows_module, "_PATTERN_ROWS", at_least)
+        common = sum(b[2] is not None for task in tasks_of(X) for b in task)
+        assert (common > 0) == (at_least == 128)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fits.append(GaussianMixture(2, random_state=0, **options).fit(X))
+    one, two = fits
+    assert one.lower_bound_ == pytest.approx(two.lower_bound_, rel=1e-10)
+    np.testing.assert_allclose(one.means_, two.means_, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(one.covariances_, two.covariances_, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(one.score_samples(X), two.score_samples(X), rtol=1e-6)

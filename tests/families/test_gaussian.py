@@ -1,6 +1,7 @@
 """Every covariance structure, by common centre and by own, against plain formulas."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +9,14 @@ from scipy.stats import multivariate_normal
 
 import sklgen.families._gaussian_axis as axis
 import sklgen.families._gaussian_matrix_view as matrix
-from sklgen.em import Scratch
+from sklgen.em import Rows, Scratch, run
 from sklgen.families import (
     DiagonalGaussian,
     FullGaussian,
     SphericalGaussian,
     TiedGaussian,
 )
+from sklgen.mixture._structure import Mixture
 
 K, D = 3, 4
 FAMILIES = [FullGaussian, TiedGaussian, DiagonalGaussian, SphericalGaussian]
@@ -245,3 +247,170 @@ def test_conditional_draws_and_means_follow_the_closed_form(family, pattern):
         scale = np.sqrt(np.outer(np.diag(spread), np.diag(spread)))
         found = np.cov(draws.T).reshape(m.sum(), m.sum())
         assert np.all(np.abs(found - spread) < 5 * scale * np.sqrt(2 / n))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
+def test_the_view_of_a_pattern_is_that_of_any_rows(family, pattern):
+    """Also the empty pattern, and components that a common centre would cancel."""
+    components, X = random_components(family), random_rows(pattern)
+    R = np.random.default_rng(2).dirichlet(np.ones(K), len(X)).T
+    found, expected = [], []
+    for view, to in (
+        (components.pattern_view(pattern), found),
+        (components.view(complete=False), expected),
+    ):
+        sums, scratch, tables = view.zeros(), Scratch(), []
+        for rows in (slice(0, 25), slice(25, None)):
+            out = np.full((K, len(X[rows])), np.nan)
+            features = view.evaluate(X[rows], scratch, out)
+            view.accumulate(sums, features, np.ascontiguousarray(R[:, rows]))
+            tables.append(out)
+        moments = view.complete(sums)
+        updated = components.maximize(moments)
+        to += [np.hstack(tables), moments.first, moments.second]
+        to += [updated.means, updated.covariances]
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("family", [FullGaussian, TiedGaussian])
+def test_moments_of_patterns_add_up_to_those_of_all_rows(family):
+    components = random_components(family)
+    X = np.concatenate([random_rows(p, n=5, seed=i) for i, p in enumerate(PATTERNS)])
+    R = np.random.default_rng(2).dirichlet(np.ones(K), len(X)).T
+    count, first, second = brute_force_moments(components, X, R)
+    total = None
+    for pattern in PATTERNS:
+        rows = np.flatnonzero(np.all(~np.isnan(X) == pattern, axis=1))
+        view, out = components.pattern_view(pattern), np.empty((K, len(rows)))
+        sums = view.zeros()
+        features = view.evaluate(X[rows], Scratch(), out)
+        view.accumulate(sums, features, np.ascontiguousarray(R[:, rows]))
+        moments = view.complete(sums)
+        total = moments if total is None else total + moments
+    np.testing.assert_allclose(total.count, count)
+    np.testing.assert_allclose(total.first, first, atol=1e-9)
+    np.testing.assert_allclose(total.second, components.pool(second), atol=1e-9)
+
+
+def with_prior(family, strength=2.5):
+    scale = np.array([0.5, 1.0, 2.0, 1.3])
+    return replace(random_components(family), scale=scale, prior_count=strength)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_m_step_with_a_prior_is_the_highest_expected_posterior(family):
+    pattern = np.ones(D, dtype=bool)
+    components, X = with_prior(family), random_rows(pattern, n=30)
+    R = np.random.default_rng(2).dirichlet(np.ones(K), len(X)).T
+
+    def expected(candidate):
+        view, out = candidate.view(complete=True), np.empty((K, len(X)))
+        view.evaluate(X, Scratch(), out)
+        return float((R * out).sum()) + candidate.log_prior
+
+    found = components.maximize(statistics(components, X, R, pattern))
+    best, vector = expected(found), found.pack()
+    assert best > expected(components)
+    for direction in np.random.default_rng(4).normal(size=(40, len(vector))):
+        near = [expected(found.unpack(vector + h * direction)) for h in (-1e-3, 1e-3)]
+        assert max(near) < best
+        assert abs(near[1] - near[0]) < 0.05 * (2 * best - sum(near))
+
+
+@pytest.mark.parametrize("family", [DiagonalGaussian, SphericalGaussian])
+def test_m_step_with_a_prior_and_missing_cells_is_stationary(family):
+    components, X = with_prior(family), random_rows(np.ones(D, dtype=bool), n=30)
+    X[np.random.default_rng(3).random(X.shape) < 0.4] = np.nan
+    X[0, 0] = np.nan
+    R = np.random.default_rng(2).dirichlet(np.ones(K), len(X)).T
+
+    def expected(candidate):
+        view, out = candidate.view(complete=False), np.empty((K, len(X)))
+        view.evaluate(X, Scratch(), out)
+        return float((R * out).sum()) + candidate.log_prior
+
+    found = components.maximize(statistics(components, X, R, ~np.isnan(X[0])))
+    best, vector = expected(found), found.pack()
+    for direction in np.random.default_rng(4).normal(size=(40, len(vector))):
+        near = [expected(found.unpack(vector + h * direction)) for h in (-1e-3, 1e-3)]
+        assert max(near) < best
+        assert abs(near[1] - near[0]) < 0.05 * (2 * best - sum(near))
+
+
+def test_a_prior_counts_rows_at_one_unit_from_the_mean():
+    """Two rows at +-3 and two pseudo-rows at +-2: (2 * 9 + 2 * 4) / 4."""
+    X = np.array([[-3.0], [3.0]])
+    for family in FAMILIES:
+        shape = family.stored_shape(1, 1)
+        components = family(
+            np.zeros((1, 1)), np.ones(shape), np.array([2.0]), 1e-9, 2.0
+        )
+        view = components.view(complete=True)
+        sums, out = view.zeros(), np.empty((1, 2))
+        view.accumulate(sums, view.evaluate(X, Scratch(), out), np.ones((1, 2)))
+        found = components.maximize(view.complete(sums))
+        np.testing.assert_allclose(found.covariances, 6.5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_component_without_weight_goes_to_the_mode_of_its_prior(family):
+    pattern = np.ones(D, dtype=bool)
+    components, X = with_prior(family), random_rows(pattern)
+    R = np.zeros((K, len(X)))
+    R[0] = 1.0
+    found = components.maximize(statistics(components, X, R, pattern))
+    np.testing.assert_array_equal(found.means[1:], components.means[1:])
+    if family is TiedGaussian:
+        return
+    unit = np.diag(components.scale**2)
+    if family is SphericalGaussian:
+        unit = np.eye(D) * np.mean(components.scale**2)
+    np.testing.assert_allclose(matrices(found)[1:], np.tile(unit, (K - 1, 1, 1)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_posterior_never_falls(family):
+    """On rows with holes, the floor within reach; through extrapolations too."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, D)) @ rng.normal(size=(D, D))
+    X[:, 3] = X[:, 0] + 1e-3 * X[:, 1]
+    X[rng.random(X.shape) < 0.25] = np.nan
+    components = replace(with_prior(family, 1.0), floor=1e-2)
+    with Rows(X, None, n_features=20, n_threads=1) as rows:
+        ended = run(
+            Mixture(np.full(K, 1 / K), components),
+            lambda model: model.posterior_bound(rows.sum(model.e_step)),
+            tol=0.0,
+            max_iter=60,
+        )
+        last = rows.sum(ended.model.e_step).bound + ended.model.log_prior
+    assert len(ended.bounds) > 40
+    assert np.diff(ended.bounds).min() > -1e-13 * abs(ended.bounds[0])
+    assert ended.bounds[-1] == pytest.approx(last / 300, rel=1e-12)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_settling_keeps_the_prior(family):
+    components = with_prior(family)
+    data = family.equal(K, np.zeros(D), 3.0 * np.ones(D), 1e-3)
+    assert components.settle(np.full(K, 1 / K), data).prior_count == 2.5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_conditional_moments_follow_the_closed_form(family):
+    components = random_components(family)
+    X = np.concatenate([random_rows(p, n=3, seed=i) for i, p in enumerate(PATTERNS)])
+    X = X[np.random.default_rng(0).permutation(len(X))]
+    means, variances = components.conditional_moments(X)
+    means = np.broadcast_to(means, (K, len(X), D))
+    variances = np.broadcast_to(variances, (K, len(X), D))
+    for k, cov in enumerate(matrices(components)):
+        for i, x in enumerate(X):
+            o, m = ~np.isnan(x), np.isnan(x)
+            slope = cov[np.ix_(m, o)] @ np.linalg.inv(cov[np.ix_(o, o)])
+            mean = components.means[k, m] + slope @ (x[o] - components.means[k, o])
+            left = np.diag(cov[np.ix_(m, m)] - slope @ cov[np.ix_(o, m)])
+            np.testing.assert_allclose(means[k, i, m], mean, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(variances[k, i, m], left, rtol=1e-8)
