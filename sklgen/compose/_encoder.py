@@ -282,7 +282,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             return np.column_stack(columns)
         return open_frame(self._template, "").select(*columns).to_native()
 
-    def complete(self, X: Any, T: Any) -> Any:
+    def complete(self, X: Any, T: Any, random_state: Any = 0) -> Any:
         """Fill the missing cells of rows by what completed typed rows say.
 
         Parameters
@@ -291,18 +291,20 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             Rows as the user gave them; never changed.
         T : array-like of shape (n_samples, n_typed)
             Typed rows of X without NaN where X is to be filled.
+        random_state : int, RandomState instance or None, default=0
+            Randomness of labels drawn from a bucket of rare ones (`max_categories`).
 
         Returns
         -------
         completed : array or DataFrame
             X with its container, dtypes and index. Observed cells are the ones of X, to
-            the last bit; labels drawn from a bucket of rare ones are the same at each
-            call.
+            the last bit.
         """
         frame, array = self._open(X, reset=False)
         table = read_table(array if frame is None else frame)
         filled = []
-        decoded = zip(self.columns_, table, self._decode(T, 0), strict=True)
+        drawn = self._decode(T, random_state)
+        decoded = zip(self.columns_, table, drawn, strict=True)
         for j, (column, cells, (values, missing)) in enumerate(decoded):
             if len(missing) != len(cells.missing):
                 raise ValueError(

@@ -104,11 +104,12 @@ class TypedRows:
         for at, column in enumerate(self.missing, start=self.n_typed):
             gone = np.ix_(rows[:, at] > 0, self.encoder.source_ == column)
             typed[gone] = np.nan
-        return self.encoder.inverse_transform(typed, random_state=0)
+        return self.encoder.inverse_transform(typed, random_state=_seed(rows))
 
     def complete(self, X: Any, rows: Array, filled: Array) -> Any:
         """X with its missing cells as in the filled rows."""
-        return self.encoder.complete(X, filled[:, : self.n_typed])
+        typed = filled[:, : self.n_typed]
+        return self.encoder.complete(X, typed, random_state=_seed(filled))
 
     def reader(self, learned: Product) -> TableReader:
         """Components that read typed rows, at the parameters that EM learned."""
@@ -124,9 +125,17 @@ class TypedRows:
         return TableReader(Product(tuple(parts), tuple(columns)), self)
 
 
+def _seed(rows: Array) -> int:
+    """What rare labels are drawn with: bits of the last column, random in draws."""
+    bits = np.ascontiguousarray(rows[:, -1]).view(np.uint32)
+    return int(np.random.SeedSequence(bits).generate_state(1)[0])
+
+
 @dataclass(frozen=True)
 class LogOffset(Components, DensityView):
     """A column that holds what is added to the log-density of its row.
+
+    Its draws are uniform numbers, to seed what is drawn after the typed row.
 
     Parameters
     ----------
@@ -156,7 +165,7 @@ class LogOffset(Components, DensityView):
     def conditional_draw(
         self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
-        return X.astype(np.float64)
+        return rng.random(X.shape)
 
 
 @dataclass(frozen=True)
