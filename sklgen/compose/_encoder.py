@@ -50,8 +50,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Number columns to treat as labels: a mask, positions or names. Columns of
         strings, categories, booleans and other objects are labels in any case.
     atom_share : float, default=0.03
-        A number is an atom if its share of the observed weight is larger than this and
-        its weight at least 10. Where fewer than 10 distinct values are left, all are.
+        A number is an atom if its share of the observed weight that is not on heavier
+        atoms is larger than this, and its weight at least 10. Where fewer than 10
+        distinct values are left, all are.
     max_categories : int or None, default=None
         Largest number of codes of a column of labels. The rarest labels beyond share
         the last code, from which `inverse_transform` draws one of them by frequency.

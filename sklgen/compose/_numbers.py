@@ -61,9 +61,8 @@ class NumberColumn(Column):
         """Learn atoms, grid and quantile map of a column."""
         observed = ~cells.missing
         values, rows = np.unique(cells.values[observed], return_inverse=True)
-        counts = np.bincount(rows, weights=weight[observed])
-        heavy = counts > rules.atom_share * counts.sum()
-        atom = heavy & (counts >= _LEAST_WEIGHT)
+        counts: Array = np.bincount(rows, weights=weight[observed])
+        atom = _heavy(counts, rules.atom_share)
         if (~atom).sum() < _FEWEST_VALUES:
             atom[:] = True
         rest = values[~atom]
@@ -238,6 +237,17 @@ class NumberColumn(Column):
     def _exact_scores(self) -> Array:
         assert self.map is not None
         return self.map.transform(self.scale.coordinates(self.exact))
+
+
+def _heavy(counts: Array, share: float) -> Mask:
+    """Values with more than a share of the weight that heavier ones leave."""
+    atom = np.zeros(len(counts), dtype=bool)
+    while True:
+        heavy = counts > share * counts[~atom].sum()
+        grown = atom | (heavy & (counts >= _LEAST_WEIGHT))
+        if (grown == atom).all():
+            return atom
+        atom = grown
 
 
 def _learn_map(

@@ -29,7 +29,7 @@ _SAMPLE_ROWS = 8192
 _SAMPLE_ROWS_PER_COMPONENT = 64
 # A sample says no more than this about the optimum on all rows, in nats per row.
 _SAMPLE_TOL = 1e-3
-# A run on the sample pays where there are this many times more rows.
+# A run on the sample pays where this many times its rows are given.
 _LARGER = 4
 # Exponent of the step size of online EM (Cappe and Moulines, 2009).
 _FORGETTING = 0.7
@@ -298,7 +298,7 @@ class BaseMixture(LikelihoodMixture):
                 n_iter=min(_SHORT_ITER, self.max_iter),
                 keep=_KEPT_STARTS,
             )
-            if sample.shape[0] == limit and X.shape[0] >= _LARGER * limit:
+            if sample.shape[0] == limit and weight.sum() >= _LARGER * limit:
                 tol = max(self.tol, _SAMPLE_TOL)
                 runs = [self._run(start, rows, tol=tol) for start in kept]
                 kept = [runs[first_best([ended.bounds[-1] for ended in runs])].model]
