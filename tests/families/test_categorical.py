@@ -8,6 +8,7 @@ from scipy.stats import chisquare
 
 from sklgen.em import Scratch
 from sklgen.families import Categorical
+from sklgen.families._categorical import invert
 
 LEVELS = (3, 1, 2, 5, 2)
 K = 3
@@ -229,3 +230,12 @@ def test_float32_codes_are_read_as_well():
     np.testing.assert_array_equal(
         densities(model, X.astype(np.float32)), densities(model, X)
     )
+
+
+def test_a_draw_at_the_very_edge_is_a_level_that_exists():
+    """Uniform numbers can be 0, and the sum of probabilities above or below 1."""
+    cumulative = np.array([[0.0, 0.0, 0.3, 0.3, 1.0 - 1e-16]])
+    drawn = np.empty(4)
+    threshold = np.array([0.0, 0.2999, 0.3, 1.0])
+    invert(cumulative, np.zeros(4, dtype=np.intp), threshold, drawn)
+    np.testing.assert_array_equal(drawn, [2.0, 2.0, 4.0, 4.0])

@@ -115,7 +115,8 @@ def test_the_view_of_a_pattern_is_that_of_any_rows():
 
 
 def test_m_step_is_that_of_each_part():
-    model, X = product(), rows()
+    model, X = product(prior_count=1.5), rows()
+    assert model.parts[0].log_prior != model.log_prior
     found = statistics(model, X, shares(len(X)))
     updated = model.maximize(found)
     for part, own, new in zip(model.parts, found.parts, updated.parts, strict=True):

@@ -309,6 +309,31 @@ def test_a_column_of_levels_is_imputed_by_the_level_nearest_to_the_mean():
     assert np.abs(filled - means).max() < 0.5 + 0.2
 
 
+@both
+def test_the_mean_of_a_skewed_number_is_no_median(covariance_type):
+    """One component of independent columns: the mean of the column itself."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.exponential(size=5000), "y": rng.normal(size=5000)})
+    model = mixture(1, covariance_type=covariance_type).fit(frame)
+    hole = pd.DataFrame({"x": [np.nan, np.nan], "y": [0.0, np.nan]})
+    found = model.impute(hole)["x"]
+    np.testing.assert_allclose(found, frame["x"].mean(), rtol=0.03)
+    np.testing.assert_allclose(model.impute(hole)["y"][1], frame["y"].mean(), atol=0.03)
+
+
+@both
+def test_marginals_are_those_of_the_rows(covariance_type):
+    frame = table(2000)
+    model = mixture(covariance_type=covariance_type).fit(frame)
+    for name in ("label", "flag"):
+        shares = frame[name].value_counts(normalize=True)
+        one = frame.iloc[: len(shares)].astype(object)
+        one[:] = None
+        one = one.astype({"x": float, "count": float, "amount": float})
+        one[name] = shares.index.to_numpy()
+        np.testing.assert_allclose(probability(model, one), shares, atol=5e-3)
+
+
 def as_weighted(fit, frame, weight):
     return fit(frame, weight), fit(
         frame.loc[frame.index.repeat(weight)].reset_index(drop=True), None

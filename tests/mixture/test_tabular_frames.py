@@ -252,6 +252,7 @@ def test_rare_labels_share_a_code_and_are_drawn_by_their_frequencies():
     labels[:40] = "rarest"
     frame = pd.DataFrame({"label": labels, "x": rng.normal(size=n)})
     model = mixture(1, max_categories=3).fit(frame)
+    assert model.level_probabilities_[0].shape == (1, 3)
     every = pd.DataFrame({"label": np.unique(labels), "x": np.nan})
     found = np.exp(model.score_samples(every))
     assert found.sum() == pytest.approx(1.0, rel=1e-9)
