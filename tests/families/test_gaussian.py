@@ -354,6 +354,17 @@ def test_a_prior_counts_rows_at_one_unit_from_the_mean():
         np.testing.assert_allclose(found.covariances, 6.5)
 
 
+def test_a_prior_row_has_all_columns_where_they_share_a_variance():
+    """Cells +-3, +-1, and two pseudo-rows of +-2 and +-1: (20 + 10) / (4 + 4)."""
+    X, scale = np.array([[-3.0, 1.0], [3.0, -1.0]]), np.array([2.0, 1.0])
+    components = SphericalGaussian(np.zeros((1, 2)), np.ones((1, 1)), scale, 1e-9, 2.0)
+    view = components.view(complete=True)
+    sums, out = view.zeros(), np.empty((1, 2))
+    view.accumulate(sums, view.evaluate(X, Scratch(), out), np.ones((1, 2)))
+    found = components.maximize(view.complete(sums))
+    np.testing.assert_allclose(found.covariances, 3.75)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_component_without_weight_goes_to_the_mode_of_its_prior(family):
     pattern = np.ones(D, dtype=bool)
