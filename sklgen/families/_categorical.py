@@ -129,7 +129,7 @@ class Categorical(Family):
         return statistics
 
     def probabilities(self) -> list[Array]:
-        """Probabilities of the levels.
+        """Give the probabilities of the levels.
 
         Returns
         -------
@@ -139,7 +139,20 @@ class Categorical(Family):
         return np.split(np.exp(self.log_probabilities), self._starts[1:], axis=1)
 
     def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
-        """Most probable level of each column, mixed by `weights`."""
+        """Most probable level of each column, mixed by `weights`.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows of codes; NaN marks missing cells.
+        weights : ndarray of shape (K, n)
+            Posterior probability of each component for each row; columns sum to one.
+
+        Returns
+        -------
+        levels : ndarray of shape (n, d)
+            Codes of the modes of the mixed probabilities, in place of means.
+        """
         columns = self.probabilities()
         modes = [(weights.T @ column).argmax(axis=1) for column in columns]
         return np.stack(modes, axis=1).astype(np.float64)

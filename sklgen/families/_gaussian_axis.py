@@ -184,6 +184,9 @@ class DiagonalGaussian(AxisGaussian):
         Positive unit of each column.
     floor : float
         Smallest variance, in units of the square of `scale`.
+    prior_count : float, default=0.0
+        Rows that every variance counts before the data, at one unit from the mean:
+        an inverse gamma prior, whose mode the M-step takes.
     """
 
     @staticmethod
@@ -218,6 +221,9 @@ class SphericalGaussian(AxisGaussian):
         Positive unit of each column.
     floor : float
         Smallest variance, in units of the square of the largest `scale`.
+    prior_count : float, default=0.0
+        Rows that every variance counts before the data, at one unit from the mean:
+        an inverse gamma prior, whose mode the M-step takes.
     """
 
     @staticmethod

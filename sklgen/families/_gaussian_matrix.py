@@ -233,6 +233,9 @@ class FullGaussian(MatrixGaussian):
         Positive unit of each column.
     floor : float
         Smallest eigenvalue of a covariance in these units.
+    prior_count : float, default=0.0
+        Rows that every covariance counts before the data, at one unit from the mean
+        in each column: an inverse Wishart prior, whose mode the M-step takes.
 
     Notes
     -----
@@ -278,6 +281,9 @@ class TiedGaussian(MatrixGaussian):
         Positive unit of each column.
     floor : float
         Smallest eigenvalue of a covariance in these units.
+    prior_count : float, default=0.0
+        Rows that every covariance counts before the data, at one unit from the mean
+        in each column: an inverse Wishart prior, whose mode the M-step takes.
 
     Notes
     -----
