@@ -61,7 +61,7 @@ class NumberColumn(Column):
         """Learn atoms, grid and quantile map of a column."""
         observed = ~cells.missing
         values, rows = np.unique(cells.values[observed], return_inverse=True)
-        counts: Array = np.bincount(rows, weights=weight[observed])
+        counts = np.asarray(np.bincount(rows, weights=weight[observed]), np.float64)
         atom = _heavy(counts, rules.atom_share)
         if (~atom).sum() < _FEWEST_VALUES:
             atom[:] = True

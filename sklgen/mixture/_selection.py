@@ -15,11 +15,11 @@ from sklgen.mixture._structure import Mixture
 
 _MOST_ROWS = 32768
 _HELD_OUT = 0.15
-_SHORT_ITER = 15
+_SHORT_ITER = 10
 # No component is learned from fewer rows than this on average.
-_ROWS_EACH = 20
-# Nats for each column that more components may cost.
-_TOLERANCE = 0.01
+_ROWS_EACH = 30
+# Share of the gain over one component that more components may cost.
+_TOLERANCE = 0.1
 
 
 def choose_n_components(
@@ -27,14 +27,14 @@ def choose_n_components(
 ) -> int:
     """Largest number of components about as good, on rows held out, as the best one.
 
-    Numbers are doubled until one loses more than a hundredth of a nat for each column
-    against the best so far. Rows are told apart by their values: a row given twice is
-    on one side.
+    Numbers are doubled until one loses, against the best so far, more than a tenth of
+    what that one gained over a single component. Rows are told apart by their values: a
+    row given twice is on one side.
     """
     sample, sample_weight = distinct_rows(X, weight, _MOST_ROWS, rng)
     order = rng.permutation(len(sample))
     train, test = np.split(order, [round((1 - _HELD_OUT) * len(order))])
-    chosen, highest = 1, -np.inf
+    chosen, highest, single = 1, -np.inf, None
     if not len(test):
         return chosen
     largest = max(len(train) // _ROWS_EACH, 1)
@@ -43,7 +43,8 @@ def choose_n_components(
         model = _short_fit(estimator, sample[train], sample_weight[train], rng)
         held_out = _density(estimator, model, sample[test])
         score = float(np.average(held_out, weights=sample_weight[test]))
-        if score < highest - _TOLERANCE * X.shape[1]:
+        single = score if single is None else single
+        if score < highest - _TOLERANCE * (highest - single):
             break
         highest, chosen = max(highest, score), int(n_components)
     return chosen

@@ -43,7 +43,7 @@ _CELLS = 3.0
 # Smallest unit of a score: nothing narrower is a component.
 _SMALLEST_UNIT = 1e-2
 # Rows that each covariance counts before the data.
-_PRIOR_COUNT = 1.0
+_PRIOR_COUNT = 0.1
 
 
 class TabularMixture(CompletingMixture, BaseMixture):
@@ -63,10 +63,10 @@ class TabularMixture(CompletingMixture, BaseMixture):
     ----------
     n_components : int or "auto", default="auto"
         Number of components. "auto" fits 1, 2, 4, ... components to 85 % of the rows
-        (of at most 32768) for a few iterations, and takes the largest number that
-        loses no more than 0.01 nats for each column against the best, in mean
-        log-likelihood of the other rows: more components than needed copy a table
-        more faithfully.
+        (of at most 32768) for a few iterations, and compares log-likelihoods of the
+        other rows. It takes the largest number that loses, against the best, no more
+        than a tenth of what that one gains over a single component: more components
+        than needed copy a table more faithfully.
     covariance_type : {"full", "diag"}, default="full"
         Whether the normal scores of a component have a covariance matrix or are
         independent.
@@ -86,7 +86,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
     tol : float, default=1e-3
         The fit ends when the gain that is left, in nats per row, is estimated to be
         below this.
-    max_iter : int, default=40
+    max_iter : int, default=60
         Largest number of E-steps after the first. Many components seldom converge in
         so few, which is meant: further steps fit them to the training rows alone.
     n_init : int, default=1
@@ -149,7 +149,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
     Labels that `fit` did not see count as missing.
 
     Missing cells in `fit` are integrated out. The M-step takes the mode of weak
-    conjugate priors: `smoothing` for levels, and one row for each covariance.
+    conjugate priors: `smoothing` for levels, a tenth of a row for each covariance.
 
     An iteration takes O(n K (c + s)) operations for c categories and s scores, or
     O(n K (c + s^2)) with full covariances, where each pattern of missing scores costs
@@ -166,7 +166,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
     --------
     >>> from sklgen.datasets import load_penguins
     >>> from sklgen.mixture import TabularMixture
-    >>> X = load_penguins(as_frame=True).data
+    >>> X = load_penguins(as_frame=True).frame
     >>> model = TabularMixture(6, random_state=0).fit(X)
     >>> model.sample(2, random_state=0).columns.equals(X.columns)
     True
@@ -211,7 +211,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
         keep_missing: bool = True,
         smoothing: float = 0.02,
         tol: float = 1e-3,
-        max_iter: int = 40,
+        max_iter: int = 60,
         n_init: int = 1,
         init_params: str = "random_from_data",
         random_state: Any = None,
