@@ -26,8 +26,12 @@ lint: $(STAMP)
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+# The benchmarks that need no folder of data; README.md names the others.
 bench: $(STAMP)
+	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/gaussian_mixture.py
+	$(BIN)/python benchmarks/dirichlet_process.py
+	$(BIN)/python benchmarks/two_sample.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache dist
