@@ -11,7 +11,9 @@ beside the real ones.
 # Data and models
 # ---------------
 #
-# A new model is one more row of ``MODELS``.
+# Five tables: two of numbers, one of mixed columns, one of counts (the units of ink in
+# each of the 64 pixels of a digit) and one of compositions (the share of a digit's ink
+# in each of its 8 lines). A new model is one more row of ``MODELS``.
 
 from time import perf_counter
 
@@ -20,32 +22,70 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from sklgen.datasets import load_old_faithful, load_penguins
-from sklgen.mixture import GaussianMixture
+from sklgen.mixture import (
+    DirichletMixture,
+    DirichletMultinomialMixture,
+    DirichletProcessMixture,
+    DirichletProcessMultinomialMixture,
+    GaussianMixture,
+    TabularMixture,
+)
 
+penguins = load_penguins(as_frame=True).frame
+digits = load_digits().images
+counts = digits.reshape(-1, 64).astype(int) // 4
+ink = digits.sum(axis=2)
 DATA = {
     "Old Faithful": load_old_faithful(as_frame=True).data,
-    "Penguins": (
-        load_penguins(as_frame=True).data.select_dtypes("number").dropna(how="all")
-    ),
+    "Penguins, numbers": penguins.select_dtypes("number").dropna(how="all"),
+    "Penguins, table": penguins,
+    "Digits, counts": pd.DataFrame(counts),
+    "Digits, shares": pd.DataFrame(ink / ink.sum(axis=1, keepdims=True)),
 }
-MODELS = {
-    "Gaussian mixture, 2 full": GaussianMixture(2, random_state=0),
-    "Gaussian mixture, 3 full": GaussianMixture(3, random_state=0),
-    "Gaussian mixture, 3 tied": GaussianMixture(
+NUMBERS = {
+    "GaussianMixture(2)": GaussianMixture(2, random_state=0),
+    "GaussianMixture(3)": GaussianMixture(3, random_state=0),
+    "GaussianMixture(3), tied": GaussianMixture(
         3, covariance_type="tied", random_state=0
     ),
+    "DirichletProcessMixture": DirichletProcessMixture(random_state=0),
+}
+MODELS = {
+    "Old Faithful": NUMBERS,
+    "Penguins, numbers": NUMBERS,
+    "Penguins, table": {
+        "TabularMixture": TabularMixture(random_state=0),
+        "TabularMixture(6)": TabularMixture(6, random_state=0),
+    },
+    "Digits, counts": {
+        "DirichletMultinomialMixture(10)": DirichletMultinomialMixture(
+            10, random_state=0
+        ),
+        "DirichletMultinomialMixture, Gibbs": DirichletMultinomialMixture(
+            30, method="gibbs", random_state=0
+        ),
+        "DirichletProcessMultinomialMixture": DirichletProcessMultinomialMixture(
+            random_state=0
+        ),
+    },
+    "Digits, shares": {
+        "DirichletMixture(1)": DirichletMixture(random_state=0),
+        "DirichletMixture(10)": DirichletMixture(10, random_state=0),
+    },
 }
 
 # %%
 # Fit, score, sample
 # ------------------
 #
-# The score is the mean log-likelihood per held-out row, in nats: higher is better. The
-# first fit and the first sample after an installation compile kernels, which takes some
-# seconds; here that happens before the clock starts.
+# The score is the mean log-likelihood per held-out row, in nats: higher is better, and
+# comparable within one table. K is the number of components, which some models find.
+# The first fit and the first sample after an installation compile kernels, which takes
+# some seconds; here that happens before the clock starts.
 
 
 def timed(call, *args, **kwargs):
@@ -53,55 +93,70 @@ def timed(call, *args, **kwargs):
     return call(*args, **kwargs), perf_counter() - start
 
 
-for template in MODELS.values():
-    clone(template).fit(DATA["Old Faithful"]).sample()
-
 splits, fitted, scores = {}, {}, {}
-print(f"{'data':<14}{'model':<26}{'held-out':>10}{'fit s':>9}{'sample s':>10}")
+print(f"{'model':<38}{'K':>4}{'held-out':>11}{'fit s':>8}{'sample s':>10}")
 for data_name, X in DATA.items():
     splits[data_name] = train, test = train_test_split(X, test_size=0.3, random_state=0)
-    for model_name, template in MODELS.items():
+    print(f"{data_name}: {len(X)} rows")
+    for model_name, template in MODELS[data_name].items():
+        clone(template).fit(train.head(100)).sample(10)
         model, fit_seconds = timed(clone(template).fit, train)
         _, sample_seconds = timed(model.sample, 10_000, random_state=0)
         score = model.score(test)
         fitted[data_name, model_name], scores[data_name, model_name] = model, score
         print(
-            f"{data_name:<14}{model_name:<26}{score:>10.3f}"
-            f"{fit_seconds:>9.3f}{sample_seconds:>10.4f}"
+            f"  {model_name:<36}{len(model.weights_):>4}{score:>11.3f}"
+            f"{fit_seconds:>8.3f}{sample_seconds:>10.4f}"
         )
 
 # %%
 # Fill in missing cells
 # ---------------------
 #
-# Hide the body mass of the held-out penguins, and let the model give its mean under the
-# three measurements that are left.
+# Hide the body mass of the held-out penguins, and let models give its mean under the
+# cells that are left.
 
-model = fitted["Penguins", "Gaussian mixture, 3 tied"]
-train, test = splits["Penguins"]
-hidden = test.assign(body_mass_g=np.nan)
+train, test = splits["Penguins, table"]
+known = test["body_mass_g"].notna()
+hidden = test[known].assign(body_mass_g=np.nan)
+numbers = fitted["Penguins, numbers", "GaussianMixture(3), tied"]
+table = fitted["Penguins, table", "TabularMixture(6)"]
+measured = splits["Penguins, numbers"][0].columns
 for name, guess in {
     "the mean of all penguins": train["body_mass_g"].mean(),
-    "the model, given the bill and the flipper": model.impute(hidden)["body_mass_g"],
+    "GaussianMixture, given three numbers": (
+        numbers.impute(hidden[measured])["body_mass_g"]
+    ),
+    "TabularMixture, given species, island and sex too": (
+        table.impute(hidden)["body_mass_g"]
+    ),
 }.items():
-    error = np.sqrt(np.mean((guess - test["body_mass_g"]) ** 2))
+    error = np.sqrt(np.mean((guess - test["body_mass_g"][known]) ** 2))
     print(f"body mass by {name}: off by {error:.0f} g")
 
 # %%
 # Real and sampled
 # ----------------
 #
-# The shades are the smallest regions that hold 50 and 90 per cent of the model's
-# probability. Four columns are drawn as two without an integral: the density of a row
-# with missing cells is that of the cells which are there.
+# From top to bottom: numbers, where shades are the smallest regions that hold 50 and 90
+# per cent of the model's probability; a table, whose samples have a species too; and
+# counts, each row an image.
 
 VIEWS = {
     "Old Faithful": {"duration": "eruption (min)", "waiting": "wait after it (min)"},
-    "Penguins": {
+    "Penguins, table": {
         "bill_length_mm": "bill length (mm)",
         "bill_depth_mm": "bill depth (mm)",
     },
 }
+DOTS = {"s": 20, "linewidths": 0.3, "edgecolors": "white"}
+COLOURS = {"Adelie": "tab:orange", "Chinstrap": "tab:purple", "Gentoo": "tab:cyan"}
+
+
+def best_model(data_name):
+    """The model with the highest score on the held-out rows."""
+    _, name = max((scores[data_name, name], name) for name in MODELS[data_name])
+    return name, fitted[data_name, name]
 
 
 def draw_density(ax, model, X, names):
@@ -133,29 +188,59 @@ def draw_density(ax, model, X, names):
     ]
 
 
+def draw_rows(ax, rows, x, y, colour):
+    """Draw rows as dots, by species where they have one."""
+    groups = rows.groupby("species", observed=True) if "species" in rows else []
+    for name, group in groups or [(None, rows)]:
+        ax.scatter(group[x], group[y], color=COLOURS.get(name, colour), **DOTS)
+        if name:
+            ax.scatter([], [], color=COLOURS[name], label=name, **DOTS)
+
+
+def draw_counts(ax, rows):
+    """Draw rows of 64 counts as small images, 3 lines of 8."""
+    images = np.asarray(rows, dtype=float).reshape(3, 8, 8, 8)
+    framed = np.pad(images, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=np.nan)
+    ax.imshow(framed.transpose(0, 2, 1, 3).reshape(30, 80), cmap="Greys", vmax=6)
+    ax.set_axis_off()
+
+
 fig, axes = plt.subplots(
-    2, 2, figsize=(9, 8), layout="constrained", sharex="row", sharey="row"
+    3,
+    2,
+    figsize=(9, 10),
+    layout="constrained",
+    sharex="row",
+    sharey="row",
+    height_ratios=[4, 4, 1.8],
 )
-dots = {"s": 20, "linewidths": 0.3, "edgecolors": "white"}
-for (data_name, labels), (real_ax, sampled_ax) in zip(VIEWS.items(), axes, strict=True):
+for (data_name, labels), (real_ax, sampled_ax) in zip(
+    VIEWS.items(), axes[:2], strict=True
+):
     X = DATA[data_name]
     x, y = names = list(labels)
-    train, test = splits[data_name]
-    _, best = max((scores[data_name, name], name) for name in MODELS)
-    model = fitted[data_name, best]
-    sampled = model.sample(len(X), random_state=0)
-    real_ax.scatter(train[x], train[y], color="tab:blue", label="fitted", **dots)
-    real_ax.scatter(test[x], test[y], color="tab:red", label="held out", **dots)
-    sampled_ax.scatter(sampled[x], sampled[y], color="tab:green", **dots)
+    name, model = best_model(data_name)
+    draw_rows(real_ax, X, x, y, "tab:blue")
+    draw_rows(sampled_ax, model.sample(len(X), random_state=0), x, y, "tab:green")
     for ax in (real_ax, sampled_ax):
         ax.margins(0.1)
         ax.set_xlabel(labels[x])
         ax.spines[["top", "right"]].set_visible(False)
-        regions = draw_density(ax, model, X, names)
+    if not isinstance(model, TabularMixture):
+        for ax in (real_ax, sampled_ax):
+            regions = draw_density(ax, model, X, names)
+        sampled_ax.legend(handles=regions, loc="lower right", frameon=False)
     real_ax.set(title=f"{data_name}: {len(X)} real rows", ylabel=labels[y])
-    real_ax.legend(loc="lower right", frameon=False, handletextpad=0.1)
-    sampled_ax.set_title(f"{len(X)} sampled rows ({best})")
-    sampled_ax.legend(handles=regions, loc="lower right", frameon=False)
+    if real_ax.get_legend_handles_labels()[0]:
+        real_ax.legend(loc="lower right", frameon=False, handletextpad=0.1)
+    sampled_ax.set_title(f"{len(X)} sampled rows, {name}")
+
+X = DATA["Digits, counts"]
+name, model = best_model("Digits, counts")
+draw_counts(axes[2, 0], X.sample(24, random_state=0))
+draw_counts(axes[2, 1], model.sample(24, random_state=0))
+axes[2, 0].set_title(f"Digits, counts: 24 of {len(X)} real rows")
+axes[2, 1].set_title(f"24 sampled rows,\n{name}")
 
 fig.savefig("quickstart.png", dpi=150)
 print("picture: quickstart.png")
