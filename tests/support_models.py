@@ -121,10 +121,8 @@ class OneDirichletMultinomial(
         return tags
 
     def _validate(self, X, *, reset=False, min_rows=1):
-        if reset:
-            self._container = type(X) if issparse(X) else np.asarray
-        X = self._dense(X) if issparse(X) else X
-        return super()._validate(X, reset=reset, min_rows=min_rows)
+        X = super()._validate(X, reset=reset, min_rows=min_rows)
+        return self._dense(X) if issparse(X) else X
 
     def _dense(self, X):
         return X.toarray()
@@ -150,7 +148,7 @@ class OneDirichletMultinomial(
     def _sample(self, n_samples, rng):
         shares = rng.dirichlet(self.alpha_, size=n_samples)
         rows = rng.multinomial(self._sample_lengths(n_samples, rng), shares)
-        return self._container(rows.astype(np.float64))
+        return rows.astype(np.float64)
 
     def _sample_lengths(self, n_samples, rng):
         return rng.poisson(self.rate_, size=n_samples)
@@ -238,7 +236,7 @@ class MeansForDraws(OneDirichletMultinomial):
 
     def _sample(self, n_samples, rng):
         lengths = self._sample_lengths(n_samples, rng)
-        return self._container(np.outer(lengths, self.alpha_ / self.alpha_.sum()))
+        return np.outer(lengths, self.alpha_ / self.alpha_.sum())
 
 
 class DenseDraws(OneDirichletMultinomial):
