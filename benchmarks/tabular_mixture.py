@@ -80,12 +80,14 @@ def numbers_and_labels(table):
 def iterative(train, hidden):
     """IterativeImputer on numbers and one-hot labels, decoded by the largest."""
     numbers, labels = numbers_and_labels(train)
-    levels = {label: train[label].dropna().unique() for label in labels}
+    levels = {
+        label: train[label].dropna().unique().to_numpy(dtype=object) for label in labels
+    }
 
     def encode(table):
         blocks = [table[numbers].to_numpy(np.float64)]
         for label in labels:
-            hot = table[label].to_numpy()[:, None] == levels[label]
+            hot = table[label].to_numpy(dtype=object)[:, None] == levels[label]
             hot = hot.astype(np.float64)
             hot[table[label].isna()] = np.nan
             blocks.append(hot)
@@ -146,8 +148,13 @@ def report_imputed(name, table, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--tables", nargs="+")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder with adult.csv, california_housing.csv and power_plant.txt",
+    )
+    parser.add_argument("--tables", nargs="+", help="adult, california, power plant")
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     warnings.simplefilter("ignore")

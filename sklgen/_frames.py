@@ -345,13 +345,17 @@ def _complete_array(
 def scatter(column: Any, rows: Any, fill: Any) -> Any:
     """A column whose cells in these rows are those of another one.
 
-    A column of nothing but missing cells of no dtype becomes the other one.
+    A column of nothing but missing cells becomes the other one where it has no dtype,
+    or one of numbers that the other one's cells are not.
     """
     nw = narwhals()
     empty = bool(column.is_null().all())
     pandas = column.implementation.is_pandas_like()
     native = column.to_native()
-    if empty and (column.dtype == nw.Unknown or (pandas and is_object(native))):
+    open_dtype = column.dtype == nw.Unknown or (pandas and is_object(native))
+    if empty and (
+        open_dtype or (column.dtype.is_numeric() and not _is_numeric(fill.dtype))
+    ):
         if pandas:
             series = fill.to_native().set_axis(native.index)
             return open_series(series.rename(native.name))

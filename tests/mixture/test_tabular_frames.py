@@ -377,3 +377,12 @@ def test_a_table_with_nothing_but_missing_cells(keep_missing):
     model = mixture(1, keep_missing=keep_missing).fit(frame)
     np.testing.assert_array_equal(model.score_samples(frame), 0.0)
     assert model.sample(3, random_state=0).isna().all().all()
+
+
+@pytest.mark.parametrize("blank", [np.nan, None, pd.NA])
+def test_labels_hidden_by_any_missing_value_come_back_as_labels(blank):
+    frame = pd.DataFrame({"a": np.r_[np.zeros(40), np.ones(40)], "b": ["x", "y"] * 40})
+    model = TabularMixture(2, random_state=0).fit(frame)
+    completed = model.impute(frame.assign(b=blank))
+    assert completed["b"].dtype == frame["b"].dtype
+    assert set(completed["b"]) <= {"x", "y"}
