@@ -41,8 +41,8 @@ class Block:
     rows : slice or ndarray of shape (n,)
         Where in the data the rows lie.
     observed : ndarray of shape (d,) or None
-        Which cells every row has, where many rows that miss some miss the same ones;
-        None where rows are complete or differ.
+        Which cells of patterned columns every row has, where many rows that miss some
+        miss the same of them; None where rows are complete or differ.
     """
 
     X: Any
@@ -96,6 +96,9 @@ class Rows:
         Statistics per row, which sets the size of a block.
     n_threads : int
         Threads that run the tasks.
+    patterned : ndarray of int or None
+        Columns of which it matters to have rows together that miss the same cells.
+        None means all.
 
     Notes
     -----
@@ -113,12 +116,13 @@ class Rows:
         *,
         n_features: int,
         n_threads: int,
+        patterned: NDArray[np.intp] | None = None,
     ) -> None:
         self.X = X
         self.weight = weight
         low, high = _BLOCK_ROWS
         self._block = int(np.clip(_BLOCK_BYTES // (8 * n_features), low, high))
-        self._tasks = list(_tasks(X, weight))
+        self._tasks = list(_tasks(X, weight, patterned))
         self._n_threads = min(n_threads, len(self._tasks))
         self._local = local()
         self._stack = ExitStack()
@@ -215,7 +219,9 @@ class Rows:
         return out
 
 
-def _tasks(X: Any, weight: NDArray[np.float64] | None) -> Iterator[_Task]:
+def _tasks(
+    X: Any, weight: NDArray[np.float64] | None, patterned: NDArray[np.intp] | None
+) -> Iterator[_Task]:
     """Tasks of complete rows, then of ragged ones in order of what they miss."""
     used: slice | NDArray[np.intp] = slice(0, X.shape[0])
     if weight is not None and not weight.all():
@@ -230,14 +236,20 @@ def _tasks(X: Any, weight: NDArray[np.float64] | None) -> Iterator[_Task]:
     ragged = missing.any(axis=1)
     for rows in _pieces(used[~ragged], _TASK_ROWS):
         yield _Task(rows, complete=True)
-    yield from _ragged_tasks(used[ragged], missing[ragged])
+    if patterned is None:
+        patterned = np.arange(X.shape[1])
+    yield from _ragged_tasks(used[ragged], missing[ragged], patterned)
 
 
 def _ragged_tasks(
-    used: NDArray[np.intp], missing: NDArray[np.bool_]
+    used: NDArray[np.intp], missing: NDArray[np.bool_], patterned: NDArray[np.intp]
 ) -> Iterator[_Task]:
     """Tasks of common patterns, then of all other rows in order of what they miss."""
-    packed = np.packbits(missing, axis=1)
+    if not len(patterned):
+        for rows in _pieces(used, _TASK_ROWS):
+            yield _Task(rows, complete=False)
+        return
+    packed = np.packbits(missing[:, patterned], axis=1)
     order = np.lexsort(packed.T)
     changes = np.any(packed[order[1:]] != packed[order[:-1]], axis=1)
     ends = np.flatnonzero(np.append(changes, True)) + 1
@@ -247,8 +259,10 @@ def _ragged_tasks(
         if end - start < _PATTERN_ROWS:
             rare.append(run)
             continue
+        observed = np.zeros(missing.shape[1], dtype=bool)
+        observed[patterned] = ~missing[run[0], patterned]
         for rows in _pieces(used[run], _TASK_ROWS):
-            yield _Task(rows, complete=False, observed=~missing[run[0]])
+            yield _Task(rows, complete=False, observed=observed)
     if rare:
         for rows in _pieces(used[np.concatenate(rare)], _RAGGED_TASK_ROWS):
             yield _Task(rows, complete=False)

@@ -143,13 +143,18 @@ class Laws(ABC):
             What computes densities of blocks of rows.
         """
 
+    @property
+    def patterned(self) -> NDArray[np.intp]:
+        """Columns of which a common pattern of missing cells saves work."""
+        return np.arange(0)
+
     def pattern_view(self, observed: NDArray[np.bool_]) -> Any:
         """The components, made ready for rows that all miss the same cells.
 
         Parameters
         ----------
         observed : ndarray of shape (d,)
-            Which cells the rows have.
+            Which cells of the columns `patterned` the rows have.
 
         Returns
         -------

@@ -59,6 +59,10 @@ class MatrixGaussian(Gaussian):
     def _pattern_views(self) -> dict[bytes, View]:
         return {}
 
+    @property
+    def patterned(self) -> NDArray[np.intp]:
+        return np.arange(self.shape[1])
+
     def pattern_view(self, observed: NDArray[np.bool_]) -> View:
         if observed.all():
             return self._complete_view

@@ -54,6 +54,10 @@ class GridGaussian(Components):
     def n_features(self) -> int:
         return self.shape[1]
 
+    @property
+    def patterned(self) -> NDArray[np.intp]:
+        return np.arange(self.gaussian.shape[1])
+
     @cached_property
     def _view(self) -> DensityView:
         return GridView(self.gaussian)

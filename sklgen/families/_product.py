@@ -76,6 +76,10 @@ class Product(Family):
             self._views[complete] = ProductView(self.columns, views)
         return self._views[complete]
 
+    @property
+    def patterned(self) -> NDArray[np.intp]:
+        return np.sort(np.concatenate([at[p.patterned] for p, at in self._pairs()]))
+
     def pattern_view(self, observed: NDArray[np.bool_]) -> View:
         views = [part.pattern_view(observed[at]) for part, at in self._pairs()]
         return ProductView(self.columns, views)

@@ -65,6 +65,7 @@ class FittedMixture(
             weight,
             n_features=max(components.n_features, components.shape[0]),
             n_threads=1 if in_order else n_threads(self.n_jobs),
+            patterned=components.patterned,
         )
 
     def _each_row(

@@ -195,6 +195,10 @@ class TableReader(Components):
     def n_features(self) -> int:
         return self.product.n_features
 
+    @property
+    def patterned(self) -> NDArray[np.intp]:
+        return self.product.patterned
+
     def view(self, *, complete: bool) -> DensityView:
         return self.product.view(complete=complete)
 
