@@ -8,7 +8,7 @@ them is imported here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -135,6 +135,14 @@ class Schema:
         template = frame.head(0)
         columns = [_as_numeric(column) for column in template.iter_columns()]
         return cls(np.dtype(dtype), template.with_columns(*columns).to_native())
+
+    def of_floats(self) -> Schema:
+        """The same container with columns of floats, for draws that are no integers."""
+        frame = _as_frame(self.template)
+        if frame is None:
+            return self
+        columns = [column.cast(narwhals().Float64()) for column in frame.iter_columns()]
+        return replace(self, template=frame.with_columns(*columns).to_native())
 
     def restore(self, rows: Any) -> Any:
         """Float rows as the container seen in `fit`, with its columns and dtypes."""

@@ -352,7 +352,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         offset : ndarray of shape (n_samples,)
             Sum of log dz/dx over the observed continuous cells of columns without grid,
             plus the log share of each rare label in its bucket. Cells of a grid add
-            nothing: the normal mass between their `limits` is a probability.
+            nothing: the normal mass between their `limits` is a probability. A label or
+            atom that `fit` did not see counts as one seen once, in one row more than
+            `fit` saw.
         """
         table, _ = self._read(X)
         offset = np.zeros(len(table[0].missing))

@@ -27,6 +27,7 @@ class LabelColumn(Column):
     levels: tuple[Any, ...]
     shares: Array
     rare_shares: Array
+    weight: float
     stub: Stub
     handle_unknown: str
     of_numbers: bool
@@ -69,6 +70,7 @@ class LabelColumn(Column):
             tuple(levels[i] for i in order),
             shares,
             rare,
+            float(counts.sum()),
             cells.stub.keep(first[order].tolist()),
             rules.handle_unknown,
             of_numbers,
@@ -109,6 +111,7 @@ class LabelColumn(Column):
         rare = rows >= last
         if len(self.rare_shares) > 1:
             offset[rare] = np.log(self.rare_shares[rows[rare] - last])
+        offset[(rows < 0) & ~cells.missing] = -np.log1p(self.weight)
         return offset
 
     def _rows(self, cells: Cells) -> Any:

@@ -51,6 +51,7 @@ class NumberColumn(Column):
     digits: int
     cell_variance: float
     exact: np.ndarray
+    weight: float
     stub: Stub
     handle_unknown: str
 
@@ -90,6 +91,7 @@ class NumberColumn(Column):
             digits=cells.digits,
             cell_variance=variance,
             exact=rest if keep_exact else rest[:0],
+            weight=float(counts.sum()),
             stub=cells.stub.keep([]),
             handle_unknown=rules.handle_unknown,
         )
@@ -164,6 +166,9 @@ class NumberColumn(Column):
 
     def log_density_offset(self, cells: Cells) -> Array:
         offset = np.zeros(len(cells.missing))
+        if self.map is None:
+            unknown = np.isnan(self.encode(cells)[:, 0]) & ~cells.missing
+            offset[unknown] = -np.log1p(self.weight)
         if self.map is None or self.scale.coarse:
             return offset
         values = self._values(cells)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.special import betaln, digamma, expit, gammaln
+from scipy.special import betaln, digamma, gammaln
 
 from sklgen.families._base import Array, Components
 from sklgen.families._bernoulli import Bernoulli
 from sklgen.families._columns import ColumnStatistics
 from sklgen.families._conjugate import Conjugate, total
-from sklgen.families._expected_columns import ExpectedColumns
+from sklgen.families._expected_columns import ExpectedCells
+from sklgen.families._linear_columns import LinearColumns
 from sklgen.families._negative_binomial import NegativeBinomial
 from sklgen.families._poisson import Poisson
 
@@ -33,6 +34,8 @@ class ConjugateCells(Conjugate):
     count: Array
     sums: Array
 
+    family: ClassVar[type[LinearColumns]]
+
     @property
     @abstractmethod
     def natural(self) -> Array:
@@ -47,17 +50,11 @@ class ConjugateCells(Conjugate):
     def _log_integrals(self) -> Array:
         """Logs of the integrals of the pseudo-observations' likelihood, by column."""
 
-    @abstractmethod
-    def _components(self) -> Any:
-        """Components whose natural parameters are `natural`."""
-
     def posterior(self, components: Any, statistics: ColumnStatistics) -> Self:
         return type(self)(self.count + statistics.count, self.sums + statistics.sums[0])
 
-    def expected(self) -> tuple[ExpectedColumns, Array]:
-        components = self._components()
-        cells = components.log_normalizer - self.log_partition
-        return ExpectedColumns(components, cells), cells.sum(axis=1)
+    def expected(self) -> tuple[ExpectedCells, float]:
+        return ExpectedCells(self.family, self.natural[None], self.log_partition), 0.0
 
     def divergence(self, prior: Self) -> Array:
         moved = (self.sums - prior.sums) * self.natural
@@ -85,6 +82,8 @@ def _no_prior(d: int) -> ColumnStatistics:
 class GammaRates(ConjugateCells):
     """Gamma laws of Poisson rates, with shape `sums` and rate `count`."""
 
+    family = Poisson
+
     @property
     def natural(self) -> Array:
         return np.asarray(digamma(self.sums) - np.log(self.count))
@@ -95,9 +94,6 @@ class GammaRates(ConjugateCells):
 
     def _log_integrals(self) -> Array:
         return np.asarray(gammaln(self.sums) - self.sums * np.log(self.count))
-
-    def _components(self) -> Poisson:
-        return Poisson(np.exp(self.natural), prior=_no_prior(self.count.shape[1]))
 
     def predictive(self) -> Components:
         d = self.count.shape[1]
@@ -116,6 +112,8 @@ class GammaRates(ConjugateCells):
 class BetaProbabilities(ConjugateCells):
     """Beta laws of Bernoulli probabilities: `sums` ones among `count` cells."""
 
+    family = Bernoulli
+
     @property
     def natural(self) -> Array:
         return np.asarray(digamma(self.sums) - digamma(self.count - self.sums))
@@ -126,9 +124,6 @@ class BetaProbabilities(ConjugateCells):
 
     def _log_integrals(self) -> Array:
         return np.asarray(betaln(self.sums, self.count - self.sums))
-
-    def _components(self) -> Bernoulli:
-        return Bernoulli(expit(self.natural), prior=_no_prior(self.count.shape[1]))
 
     def predictive(self) -> Components:
         share = self.sums / self.count

@@ -7,11 +7,68 @@ from typing import Any
 
 import numpy as np
 
-from sklgen.families._base import Allocate, Array, View
+from sklgen.families._base import Allocate, Array, Laws, View
+from sklgen.families._linear_columns import LinearColumns, LinearView
 
 
 @dataclass(frozen=True)
-class ExpectedColumns:
+class ExpectedCells(Laws):
+    """Independent columns with expected natural parameters and log-normalisers.
+
+    The two belong to no common parameter, so there need not be a member of the family
+    near: natural parameters may be as low as -1000.
+
+    Parameters
+    ----------
+    family : type of LinearColumns
+        What the sufficient statistics of a cell are.
+    natural : ndarray of shape (m, K, d)
+        Expected natural parameters.
+    log_normalizer : ndarray of shape (K, d)
+        Expected log-normalisers.
+    """
+
+    family: type[LinearColumns]
+    natural: Array
+    log_normalizer: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        n, d = self.log_normalizer.shape
+        return n, d
+
+    @property
+    def n_features(self) -> int:
+        return 1 + (1 + self.family.n_statistics) * self.shape[1]
+
+    @property
+    def n_statistics(self) -> int:
+        """Number m of sufficient statistics of a cell."""
+        return self.family.n_statistics
+
+    def sufficient(self, cells: Array, out: Array) -> Array | float:
+        """Write the sufficient statistics of cells, and give their log-bases.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (d, n)
+            Cells in the support of the family.
+        out : ndarray of shape (m, d, n)
+            Array to write into.
+
+        Returns
+        -------
+        log_base : ndarray of shape (d, n) or float
+            What no parameter changes of the log-density of each cell.
+        """
+        return self.family.sufficient(cells, out)
+
+    def view(self, *, complete: bool) -> View:
+        return LinearView(self, complete=complete)
+
+
+@dataclass(frozen=True)
+class ExpectedColumns(Laws):
     """Independent columns whose log-densities have an offset by cell.
 
     That of the missing cells is taken off from ragged rows: nothing is expected of
@@ -30,7 +87,6 @@ class ExpectedColumns:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number K of components and d of columns."""
         n, d = self.cells.shape
         return n, d
 
@@ -41,22 +97,9 @@ class ExpectedColumns:
 
     @property
     def n_features(self) -> int:
-        """Number of sufficient statistics of a complete row."""
         return int(self.components.n_features)
 
     def view(self, *, complete: bool) -> View:
-        """The components, made ready for blocks of rows.
-
-        Parameters
-        ----------
-        complete : bool
-            Whether the rows have all their cells.
-
-        Returns
-        -------
-        view : View
-            What computes log-densities and statistics.
-        """
         view: View = self.components.view(complete=complete)
         return view if complete else _RaggedView(view, self.cells)
 

@@ -61,7 +61,7 @@ class LinearView(View):
     bases, which has no parameter: the density is one matrix product.
     """
 
-    def __init__(self, model: LinearColumns, *, complete: bool) -> None:
+    def __init__(self, model: Any, *, complete: bool) -> None:
         self._model = model
         self._complete = complete
         self._shape = model.shape

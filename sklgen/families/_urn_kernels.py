@@ -24,6 +24,10 @@ _RESOLUTION = 1e-13
 _STEPS = 200
 
 
+# Beyond this, not every whole number is a double.
+_LARGEST_WHOLE = 2.0**53
+
+
 @njit(nogil=True, cache=True)
 def log_odds(alpha: float, count: float) -> float:
     """Sum of log(alpha + 0, 1, ...), as many terms as counted.
@@ -113,7 +117,8 @@ def add_urns(
 @njit(nogil=True, cache=True)
 def _add(count: float, weight: Array, table: Array) -> None:
     """Add a count to a table of the counts 1, 2, ...; the last is for all larger."""
-    whole = min(int(count), len(table))
+    # Compared before the cast, which large counts overflow.
+    whole = len(table) if count >= len(table) else int(count)
     part = count - whole if whole < len(table) else 0.0
     if whole > 0:
         row = table[whole - 1]
@@ -128,7 +133,7 @@ def _add(count: float, weight: Array, table: Array) -> None:
 @njit(nogil=True, cache=True)
 def _slope(alpha: float, count: float) -> float:
     """Derivative by alpha of `log_odds`."""
-    whole = int(count)
+    whole = int(min(count, _LARGEST_WHOLE))
     return float(slope_rising(alpha, whole) + (count - whole) / (alpha + whole))
 
 

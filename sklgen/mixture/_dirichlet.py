@@ -117,6 +117,7 @@ class DirichletMixture(NonNegativeMixture):
     """
 
     _support: ClassVar[Literal["real", "counts", "composition"]] = "composition"
+    _draws_floats = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,

@@ -17,7 +17,7 @@ from sklgen.families._counts import CountFamily, as_csr
 from sklgen.families._lengths import tabulate
 from sklgen.mixture._gibbs import Clusters, Walkers, labels_of_rows, sample_clusters
 from sklgen.mixture._structure import Mixture
-from sklgen.mixture._whole_rows import CONSTRAINTS, NonNegativeMixture
+from sklgen.mixture._whole_rows import CONSTRAINTS, NonNegativeMixture, refuse_large
 
 
 class DirichletMultinomialMixture(NonNegativeMixture):
@@ -197,7 +197,9 @@ class DirichletMultinomialMixture(NonNegativeMixture):
         return tags
 
     def _read(self, X: Any) -> csr_array:
-        return as_csr(X)
+        rows = as_csr(X)
+        refuse_large(rows)
+        return rows
 
     def _prepare(self, X: csr_array, weight: Array) -> None:
         self._seen_lengths = tabulate(_lengths(X), weight)

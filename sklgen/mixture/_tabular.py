@@ -146,7 +146,8 @@ class TabularMixture(CompletingMixture, BaseMixture):
     measure for labels, atoms, and values on a grid (integers, decimals, dates), which
     have the probability of their cell. With `covariance_type="full"` the cells of a
     row's grid columns count one after the other, each given the values before it.
-    Labels that `fit` did not see count as missing.
+    A label that `fit` did not see, or a number in a column of nothing but atoms, has
+    the probability of one seen once, 1 / (n + 1), under every component.
 
     Missing cells in `fit` are integrated out. The M-step takes the mode of weak
     conjugate priors: `smoothing` for levels, a tenth of a row for each covariance.

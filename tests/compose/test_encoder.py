@@ -41,6 +41,13 @@ def encoder():
     return TabularEncoder().fit(X)
 
 
+@pytest.fixture(autouse=True)
+def fresh_rng():
+    """Each test draws alike, whichever tests ran before it."""
+    global rng
+    rng = np.random.default_rng(0)
+
+
 def test_kinds_of_columns(encoder):
     names = encoder.get_feature_names_out().tolist()
     assert names == [

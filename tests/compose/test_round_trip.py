@@ -148,6 +148,13 @@ def filled(encoder, T):
     return np.where(np.isnan(T), fill, T)
 
 
+@pytest.fixture(autouse=True)
+def fresh_rng():
+    """Each test draws alike, whichever tests ran before it."""
+    global rng
+    rng = np.random.default_rng(0)
+
+
 @by_frame
 def test_tables_come_back_as_they_were(X):
     encoder = TabularEncoder()

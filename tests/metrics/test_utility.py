@@ -83,3 +83,11 @@ def test_a_target_that_is_none_is_refused():
         train_synthetic_test_real(train, train, "z")
     with pytest.raises(ValueError, match=r"'y' has 1 value\(s\) in X_test"):
         train_synthetic_test_real(train, train.assign(y=1.0), "y")
+
+
+def test_a_target_of_two_numbers_may_be_synthetic_floats():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 1))
+    real = np.hstack([x, x > 0])
+    blurred = np.hstack([x, (x > 0) + rng.normal(0, 0.2, (600, 1))])
+    assert train_synthetic_test_real(blurred, real, target=1, random_state=0) > 0.95

@@ -1,6 +1,7 @@
 """DirichletMixture: maxima, planted clusters, zeros, bad input."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.special import logsumexp
@@ -124,3 +125,12 @@ def test_bad_rows_are_errors_with_a_reason():
         DirichletMixture().fit(np.ones((5, 1)))
     with pytest.raises(ValueError, match="Negative values in data"):
         DirichletMixture().fit(np.array([[1.0, -1.0], [2.0, 0.0]]))
+
+
+def test_draws_of_whole_parts_are_shares():
+    parts = np.random.default_rng(5).dirichlet([3, 3, 4], 200) * 100
+    frame = pd.DataFrame(parts.round().astype(int), columns=list("abc"))
+    draws = DirichletMixture(random_state=0).fit(frame).sample(50, random_state=0)
+    assert list(draws.columns) == list("abc")
+    np.testing.assert_allclose(draws.sum(axis=1), 1.0)
+    assert draws.to_numpy().min() > 0

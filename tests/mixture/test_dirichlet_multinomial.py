@@ -157,3 +157,12 @@ def test_empty_rows_and_fractions_are_rows(params):
 def test_negative_counts_are_an_error():
     with pytest.raises(ValueError, match="Negative values in data"):
         DirichletMultinomialMixture().fit(np.array([[1.0, -1.0], [2.0, 0.0]]))
+
+
+@pytest.mark.parametrize("overdispersed", [False, True])
+def test_counts_beyond_whole_doubles_are_refused_by_column(overdispersed):
+    counts = np.random.default_rng(0).poisson(3, (40, 3)).astype(float)
+    counts[7, 1] = 1e20
+    model = DirichletMultinomialMixture(2, overdispersed=overdispersed)
+    with pytest.raises(ValueError, match=r"column 1 .* 1e\+20: .* 2\*\*53"):
+        model.fit(counts)

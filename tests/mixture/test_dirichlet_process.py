@@ -406,3 +406,41 @@ def test_clusters_of_counts_are_found_sparse_or_not():
     assert model.predict_proba(csr_array(X)).shape == (500, 4)
     error = np.abs(model.probabilities_[model.predict(X)] - shares[labels]).max()
     assert error < 0.05
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("family", ["bernoulli", "poisson"])
+def test_constant_and_rare_columns_cost_no_component(family, value):
+    rng = np.random.default_rng(0)
+    second = rng.random(300) < 0.5
+    X = 1.0 * (rng.random((300, 6)) < np.where(second[:, None], 0.85, 0.15))
+    if family == "poisson":
+        X = rng.poisson(np.where(second[:, None], 8.0, 2.0), size=(300, 6))
+    rare = np.zeros(300)
+    rare[17] = 1.0
+    wide = np.column_stack([X, np.full(300, value), rare])
+    plain, model = fit(X, family=family), fit(wide, family=family)
+    assert plain.n_components_ == model.n_components_ == 2
+    assert model.lower_bound_ > plain.lower_bound_ - (2.0 if value else 0.1)
+    assert np.min(np.diff(model.lower_bounds_), initial=0.0) >= -1e-12
+    assert np.isfinite(model.score_samples(wide)).all()
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "poisson"])
+def test_with_one_component_the_bound_on_rare_cells_is_the_evidence(family):
+    n, alpha = 400, 0.7
+    X = np.zeros((n, 4))
+    X[:, 1], X[3, 2], X[::3, 3] = 1.0, 1.0, 1.0
+    model = fit(
+        X, family=family, max_components=1, weight_concentration_prior=alpha, n_jobs=1
+    )
+    highest = 1.0 - 1e-3 if family == "bernoulli" else np.inf
+    prior, ones = np.clip(X.mean(axis=0), 1e-3, highest), X.sum(axis=0)
+    if family == "bernoulli":
+        cells = betaln(prior + ones, 1 - prior + n - ones) - betaln(prior, 1 - prior)
+    else:
+        # A gamma prior of rate 1; all factorials are one.
+        cells = gammaln(prior + ones) - gammaln(prior)
+        cells -= (prior + ones) * np.log(1.0 + n)
+    evidence = cells.sum() + betaln(1 + n, alpha) - betaln(1, alpha)
+    assert model.lower_bound_ * n == pytest.approx(evidence, rel=1e-10)

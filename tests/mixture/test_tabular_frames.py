@@ -232,11 +232,14 @@ def test_only_columns_that_miss_used_cells_have_an_indicator():
     assert len(model.level_probabilities_) == n_codes + 2
 
 
-def test_unseen_labels_count_as_missing(fits):
+def test_unseen_labels_score_as_labels_seen_once(fits):
     frame, model = pandas_frame(), fits["pandas"]
     odd = frame.assign(text="unicorn", id="nobody")
     gone = frame.assign(text=None, id=None)
-    np.testing.assert_array_equal(model.score_samples(odd), model.score_samples(gone))
+    loss = np.log1p(frame["text"].notna().sum()) + np.log1p(frame["id"].notna().sum())
+    np.testing.assert_allclose(
+        model.score_samples(odd), model.score_samples(gone) - loss
+    )
     # They were observed, so they stay as they are.
     assert (model.impute(odd)["text"] == "unicorn").all()
 
@@ -386,3 +389,11 @@ def test_labels_hidden_by_any_missing_value_come_back_as_labels(blank):
     completed = model.impute(frame.assign(b=blank))
     assert completed["b"].dtype == frame["b"].dtype
     assert set(completed["b"]) <= {"x", "y"}
+
+
+def test_unseen_numbers_of_few_are_less_probable_than_seen_ones():
+    counts = np.random.default_rng(0).poisson(3, 400)
+    model = mixture(2).fit(pd.DataFrame({"a": counts, "b": counts % 2}))
+    rows = pd.DataFrame({"a": [3, counts.max(), 1000, -5], "b": np.nan})
+    usual, rare, high, low = model.score_samples(rows)
+    assert usual > rare > high == low == pytest.approx(-np.log(401))
