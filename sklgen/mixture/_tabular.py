@@ -78,8 +78,9 @@ class TabularMixture(CompletingMixture, BaseMixture):
         as one, and drawn by their frequencies.
     keep_missing : bool, default=True
         Whether `sample` gives rows with missing cells, as likely and as dependent on
-        other cells as in `fit`. A column that misses every cell does so in any case. Densities, `impute` and `sample_conditional` are about
-        the values of cells and integrate missing ones out in any case.
+        other cells as in `fit`. A column that misses every cell does so in any case.
+        Densities, `impute` and `sample_conditional` are about the values of cells and
+        integrate missing ones out in any case.
     smoothing : float, default=0.02
         Rows for each level of a column that every component counts before the data,
         with the shares of the levels in all rows.
