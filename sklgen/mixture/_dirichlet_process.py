@@ -31,9 +31,10 @@ class DirichletProcessMixture(CompletingMixture, BaseProcessMixture):
     family : {"gaussian", "bernoulli", "categorical", "poisson"} or list, \
             default="gaussian"
         What a component is: Gaussian, or independent columns of zeros and ones, of
-        codes of levels from 0 on, or of counts. A list of pairs (family, columns), the
-        columns by their positions, makes sets of columns independent within a
-        component, each of a family of its own; every column is named once.
+        codes of levels from 0 on, or of counts up to 2**32 - 1. A list of pairs
+        (family, columns) makes sets of columns independent within a component, each of
+        a family of its own. Columns are given by position, by name or by a mask; each
+        is in one set.
     covariance_type : {"full", "diag"}, default="full"
         A matrix for each component, or a variance for each component and column.
     weight_concentration_prior : float, default=1.0
@@ -114,8 +115,10 @@ class DirichletProcessMixture(CompletingMixture, BaseProcessMixture):
     are replaced by what such a search finds among their own rows, and pairs are
     merged. Promises of moves come from sums that are at hand; a move is kept only if
     the bound is higher after an E-step on all rows, so that `lower_bounds_` never
-    falls. `lower_bound_` times the number of rows is a lower bound on the log-evidence,
-    and equal to it for one component and complete rows.
+    falls. `lower_bound_` times the number n of rows is a lower bound on the
+    log-evidence. For ``max_components=1`` and complete rows it is the log-evidence of
+    one component plus log B(1 + n, a) - log B(1, a), with the beta function B and the
+    concentration a: the log-probability that all labels are the first.
 
     What is left open of the prior of Gaussians is set by the evidence on that sample
     (empirical Bayes): one number of rows for the mean, and one factor for the
@@ -151,7 +154,7 @@ class DirichletProcessMixture(CompletingMixture, BaseProcessMixture):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "family": [StrOptions(set(PRIORS)), list],
+        "family": [StrOptions(set(PRIORS)), list, tuple],
         "covariance_type": [StrOptions({"full", "diag"})],
         "mean_prior": ["array-like", None],
         "mean_precision_prior": [Interval(Real, 0, None, closed="neither"), None],
@@ -204,14 +207,19 @@ class DirichletProcessMixture(CompletingMixture, BaseProcessMixture):
     ) -> Any:
         X = super()._validate(X, reset=reset, min_rows=min_rows)
         if not reset:
-            self._family.check(X)
+            self._family.check(X, self._names())
         return X
 
     def _prior(self, X: NDArray[Any], weight: Array) -> Prior | ProductPrior:
-        names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+        names = self._names()
         _check_observed(X, weight, names)
-        self._family = prior_of(self, X, weight, n_threads(self.n_jobs))
+        self._family = prior_of(self, X, weight, names, n_threads(self.n_jobs))
         return self._family
+
+    def _names(self) -> NDArray[Any]:
+        """Names of the columns, or their positions if they have none."""
+        names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        return np.asarray(names)
 
     def _store(self, ascent: Ascent) -> None:
         super()._store(ascent)

@@ -16,6 +16,7 @@ from sklgen.families._counts import as_csr
 from sklgen.mixture._dirichlet_process_fit import CONSTRAINTS, BaseProcessMixture
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._fitted import WholeRowMixture
+from sklgen.mixture._whole_rows import refuse_large
 
 # Where the pseudo-count of a column starts.
 _COUNT = 0.3
@@ -91,8 +92,8 @@ class DirichletProcessMultinomialMixture(BaseProcessMixture, WholeRowMixture):
     n_iter_ : int
         Number of E-steps on all rows after the first.
     lower_bound_ : float
-        Lower bound on the log-evidence of the data, per row, all constants included,
-        given the law of the totals.
+        Lower bound on the log-evidence of the data, per row, all constants included:
+        also the log-probability of the totals of rows, under their most likely law.
     lower_bounds_ : list of float
         The bound after each step that was kept. It never falls.
     n_features_in_ : int
@@ -177,7 +178,9 @@ class DirichletProcessMultinomialMixture(BaseProcessMixture, WholeRowMixture):
     ) -> Any:
         X = super()._validate(X, reset=reset, min_rows=min_rows)
         check_non_negative(X, type(self).__name__)
-        return as_csr(X)
+        rows = as_csr(X)
+        refuse_large(rows)
+        return rows
 
     def _prior(self, X: Any, weight: Array) -> SharesPrior:
         lengths = Lengths.fit(np.asarray(X.sum(axis=1), dtype=np.float64), weight)

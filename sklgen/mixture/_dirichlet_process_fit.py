@@ -92,7 +92,7 @@ class BaseProcessMixture(FittedMixture):
             If there is a row or column without any observed cell, an infinite cell, no
             positive weight, or a prior that does not fit the data's shape.
         """
-        X = self._validate(X, reset=True)
+        X = self._validate(X, reset=True, min_rows=2)
         weight = check_weights(sample_weight, X)
         family = self._prior(X, weight)
         rng = as_generator(self.random_state)

@@ -24,6 +24,12 @@ from sklgen.families._conjugate_columns import (
 from sklgen.families._conjugate_gaussian import NormalGamma, NormalWishart
 from sklgen.families._conjugate_levels import DirichletLevels
 from sklgen.families._conjugate_product import ConjugateProduct
+from sklgen.mixture._dirichlet_process_checks import (
+    check_codes,
+    check_counts,
+    check_known,
+)
+from sklgen.mixture._dirichlet_process_parts import parts_of
 from sklgen.mixture._gaussian import _check_range, column_moments
 from sklgen.mixture._structure import Mixture
 
@@ -38,8 +44,6 @@ _FLOOR = 1e-4
 _COVARIANCE_TOL, _COVARIANCE_ITER = 1e-3, 50
 # Mean counts and shares are kept this far from where a conjugate law has no mass.
 _LEAST_MEAN = 1e-3
-# Most levels of a column of codes.
-_MOST_LEVELS = 2**16
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,18 @@ class Prior(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
+    def of(
+        cls,
+        estimator: Any,
+        X: NDArray[Any],
+        weight: Array,
+        names: NDArray[Any],
+        threads: int,
+    ) -> Self:
         """The prior that the parameters of an estimator ask for."""
 
     @abstractmethod
-    def check(self, X: NDArray[Any]) -> None:
+    def check(self, X: NDArray[Any], names: NDArray[Any]) -> None:
         """Rows must be in the support of the components."""
 
     @abstractmethod
@@ -93,9 +104,16 @@ class GaussianPrior(Prior):
     fixed: tuple[str, ...]
 
     @classmethod
-    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
+    def of(
+        cls,
+        estimator: Any,
+        X: NDArray[Any],
+        weight: Array,
+        names: NDArray[Any],
+        threads: int,
+    ) -> Self:
         """The prior that the parameters of an estimator ask for."""
-        _check_range(X)
+        _check_range(X, names)
         d = X.shape[1]
         full = estimator.covariance_type == "full"
         mean, scale = column_moments(X, weight, threads)
@@ -132,8 +150,8 @@ class GaussianPrior(Prior):
         fixed = tuple(name for name, value in given.items() if value is not None)
         return cls(law, fixed)
 
-    def check(self, X: NDArray[Any]) -> None:
-        _check_range(X)
+    def check(self, X: NDArray[Any], names: NDArray[Any]) -> None:
+        _check_range(X, names)
 
     def tuned(self, laws: Any) -> Any:
         kept = {name: getattr(self.law, name) for name in self.fixed}
@@ -153,8 +171,15 @@ class CellsPrior(Prior):
     highest: ClassVar[float]
 
     @classmethod
-    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
-        cls._check_support(X)
+    def of(
+        cls,
+        estimator: Any,
+        X: NDArray[Any],
+        weight: Array,
+        names: NDArray[Any],
+        threads: int,
+    ) -> Self:
+        cls._check_support(X, names)
         seen = weight[:, None] * ~np.isnan(X)
         total = np.maximum(seen.sum(axis=0), np.finfo(float).tiny)
         mean = (seen * np.nan_to_num(X)).sum(axis=0) / total
@@ -163,11 +188,11 @@ class CellsPrior(Prior):
         return cls(cls.conjugate(np.full((1, len(mean)), count), count * mean[None]))
 
     @classmethod
-    def _check_support(cls, X: NDArray[Any]) -> None:
-        cls.family.check_support(X, range(X.shape[1]))
+    def _check_support(cls, X: NDArray[Any], names: NDArray[Any]) -> None:
+        cls.family.check_support(X, names.tolist())
 
-    def check(self, X: NDArray[Any]) -> None:
-        self._check_support(X)
+    def check(self, X: NDArray[Any], names: NDArray[Any]) -> None:
+        self._check_support(X, names)
 
     def tuned(self, laws: Any) -> Any:
         return laws.tuned(self.law)
@@ -179,6 +204,11 @@ class PoissonPrior(CellsPrior):
     family = Poisson
     conjugate = GammaRates
     highest = np.inf
+
+    @classmethod
+    def _check_support(cls, X: NDArray[Any], names: NDArray[Any]) -> None:
+        super()._check_support(X, names)
+        check_counts(X, names)
 
     @staticmethod
     def places(X: Array, weight: Array) -> Array:
@@ -202,8 +232,15 @@ class LevelsPrior(Prior):
     """Dirichlet priors of levels: `count_prior` cells of the data's shares."""
 
     @classmethod
-    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
-        _check_codes(X)
+    def of(
+        cls,
+        estimator: Any,
+        X: NDArray[Any],
+        weight: Array,
+        names: NDArray[Any],
+        threads: int,
+    ) -> Self:
+        check_codes(X, names)
         counts = []
         for cells in X.T:
             seen = ~np.isnan(cells) & (weight > 0)
@@ -213,16 +250,9 @@ class LevelsPrior(Prior):
         n_levels = tuple(len(count) for count in counts)
         return cls(DirichletLevels(np.concatenate(counts)[None], n_levels))
 
-    def check(self, X: NDArray[Any]) -> None:
-        _check_codes(X)
-        known = np.array(self.law.n_levels)
-        new = np.flatnonzero(np.fmax.reduce(X, axis=0, initial=-1.0) >= known)
-        if new.size:
-            j = int(new[0])
-            raise ValueError(
-                f"Column {j} of X has the code {np.nanmax(X[:, j]):.0f}, but fit saw "
-                f"codes up to {known[j] - 1} only. Give new levels as missing (NaN)."
-            )
+    def check(self, X: NDArray[Any], names: NDArray[Any]) -> None:
+        check_codes(X, names)
+        check_known(X, names, np.array(self.law.n_levels))
 
     def tuned(self, laws: Any) -> Any:
         return laws.tuned(self.law)
@@ -242,12 +272,19 @@ class ProductPrior:
     columns: tuple[NDArray[np.intp], ...]
 
     @classmethod
-    def of(cls, estimator: Any, X: NDArray[Any], weight: Array, threads: int) -> Self:
+    def of(
+        cls,
+        estimator: Any,
+        X: NDArray[Any],
+        weight: Array,
+        names: NDArray[Any],
+        threads: int,
+    ) -> Self:
         """The prior of each part of `estimator.family`."""
-        names, columns = _parts(estimator.family, X.shape[1])
+        families, columns = parts_of(estimator.family, names, PRIORS)
         parts = (
-            PRIORS[name].of(estimator, X[:, at], weight, threads)
-            for name, at in zip(names, columns, strict=True)
+            PRIORS[family].of(estimator, X[:, at], weight, names[at], threads)
+            for family, at in zip(families, columns, strict=True)
         )
         return cls(tuple(parts), columns)
 
@@ -264,10 +301,10 @@ class ProductPrior:
     def _pairs(self) -> Iterator[tuple[Prior, NDArray[np.intp]]]:
         return zip(self.parts, self.columns, strict=True)
 
-    def check(self, X: NDArray[Any]) -> None:
+    def check(self, X: NDArray[Any], names: NDArray[Any]) -> None:
         """Rows must be in the support of the components."""
         for part, at in self._pairs():
-            part.check(X[:, at])
+            part.check(X[:, at], names[at])
 
     def tuned(self, laws: Any) -> ConjugateProduct:
         """The law that fits posteriors best, as far as the user left it open."""
@@ -290,31 +327,19 @@ PRIORS: dict[str, type[Prior]] = {
 
 
 def prior_of(
-    estimator: Any, X: NDArray[Any], weight: Array, threads: int
+    estimator: Any,
+    X: NDArray[Any],
+    weight: Array,
+    names: NDArray[Any],
+    threads: int,
 ) -> Prior | ProductPrior:
-    """The prior that the parameters of an estimator ask for."""
+    """The prior that the parameters of an estimator ask for.
+
+    The columns have `names`, which are their positions if X has none.
+    """
     one = isinstance(estimator.family, str)
     kind = PRIORS[estimator.family] if one else ProductPrior
-    return kind.of(estimator, X, weight, threads)
-
-
-def _parts(family: Any, d: int) -> tuple[list[str], tuple[NDArray[np.intp], ...]]:
-    """Families by name, and the columns of each: every column once."""
-    names, columns = [], []
-    for part in family:
-        name, at = part
-        if name not in PRIORS:
-            raise ValueError(
-                f"family has a part {name!r}, allowed are {sorted(PRIORS)}."
-            )
-        names.append(name)
-        columns.append(np.atleast_1d(np.asarray(at, dtype=np.intp)))
-    if sorted(np.concatenate(columns).tolist()) != list(range(d)):
-        raise ValueError(
-            f"family must name each of the {d} columns of X once, by its position; got "
-            f"{[at.tolist() for at in columns]}."
-        )
-    return names, tuple(columns)
+    return kind.of(estimator, X, weight, names, threads)
 
 
 def standardized(X: Array, weight: Array, *, scaled: bool = True) -> Array:
@@ -370,18 +395,4 @@ def _check_positive(covariance: Array) -> None:
         raise ValueError(
             "covariance_prior must be positive, or a symmetric and positive definite "
             "matrix for covariance_type='full'."
-        )
-
-
-def _check_codes(X: NDArray[Any]) -> None:
-    """Codes of levels are small whole numbers from 0 on."""
-    with np.errstate(invalid="ignore"):
-        wrong = (X < 0) | (np.floor(X) != X) | (X >= _MOST_LEVELS)
-    wrong &= ~np.isnan(X)
-    if wrong.any():
-        i, j = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"Column {j} of X has {int(wrong[:, j].sum())} cell(s) that are no codes "
-            f"of levels, the first in row {i}: {X[i, j]}. Allowed are whole numbers "
-            f"from 0 to {_MOST_LEVELS - 1}; encode others with an OrdinalEncoder."
         )

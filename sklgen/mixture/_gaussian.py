@@ -354,13 +354,14 @@ def _given(values: Any, name: str, shape: tuple[int, ...]) -> Array | None:
     return np.array(array)
 
 
-def _check_range(X: NDArray[Any]) -> None:
+def _check_range(X: NDArray[Any], names: NDArray[Any] | None = None) -> None:
     """Squares of the cells must be far from overflow."""
     size = np.maximum(np.fmax.reduce(X, axis=0), -np.fmin.reduce(X, axis=0))
     huge = np.flatnonzero(size.astype(np.float64) > _LARGEST)
     if huge.size:
+        named = huge if names is None else names[huge]
         raise ValueError(
-            f"X has values beyond {_LARGEST:g} in the columns {huge.tolist()}, whose "
+            f"X has values beyond {_LARGEST:g} in the columns {named.tolist()}, whose "
             "squares overflow. Rescale these columns."
         )
 

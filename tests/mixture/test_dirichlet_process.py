@@ -1,8 +1,10 @@
 """The bound against exact evidence, the moves, and the number of components."""
 
+import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from scipy.special import betaln, gammaln
@@ -72,7 +74,7 @@ def exact_log_evidence(X, covariance_type, fixed_prior):
         covariance_prior=covariance(covariance_type),
         **fixed_prior,
     )
-    prior = prior_of(model, X, np.ones(len(X)), 1).law
+    prior = prior_of(model, X, np.ones(len(X)), np.arange(2), 1).law
     for n, x in enumerate(X):
         law = prior
         if n:
@@ -172,7 +174,7 @@ def test_a_component_without_rows_changes_no_stick():
 def ascent(X, n_seeds, covariance_type="full"):
     """A rough posterior of rows, nothing merged, and the rows it is of."""
     model = DirichletProcessMixture(covariance_type=covariance_type, n_jobs=1)
-    family = prior_of(model, X, np.ones(len(X)), 1)
+    family = prior_of(model, X, np.ones(len(X)), np.arange(2), 1)
     rows = Rows(X, None, n_features=10, n_threads=1)
     discover = Discovery(
         family.law, 1.0, n_seeds, 8192, None, family.places, np.random.default_rng(0)
@@ -444,3 +446,121 @@ def test_with_one_component_the_bound_on_rare_cells_is_the_evidence(family):
         cells -= (prior + ones) * np.log(1.0 + n)
     evidence = cells.sum() + betaln(1 + n, alpha) - betaln(1, alpha)
     assert model.lower_bound_ * n == pytest.approx(evidence, rel=1e-10)
+
+
+def mixed_frame(n=60):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "a": rng.normal(size=n),
+            "n": rng.poisson(3.0, n),
+            "b": rng.normal(size=n),
+            "code": rng.integers(3, size=n),
+        }
+    )
+    return frame.astype(np.float64)
+
+
+MIXED = [("gaussian", [0, 2]), ("poisson", [1]), ("categorical", [3])]
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        [("gaussian", ["a", "b"]), ("poisson", "n"), ("categorical", ["code"])],
+        [("gaussian", [True, False, True, False]), ("poisson", 1), ("categorical", 3)],
+        (["gaussian", np.array([0, 2])], ("poisson", range(1, 2)), ("categorical", 3)),
+        [
+            ("gaussian", pd.Index(["a", "b"])),
+            ("poisson", np.arange(4) == 1),
+            ("categorical", [np.int8(3)]),
+        ],
+    ],
+)
+def test_columns_of_families_have_names_positions_or_masks(family):
+    frame = mixed_frame()
+    expected = fit(frame, family=MIXED).score_samples(frame)
+    found = fit(frame, family=family).score_samples(frame)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        ([], r"family=\[\] is empty"),
+        ((), r"family=\(\) is empty"),
+        (["gaussian", "poisson"], "a part 'gaussian'. Allowed are pairs"),
+        (("gaussian", [0, 1]), "a part 'gaussian'. Allowed are pairs"),
+        ([(["gaussian"], [0])], r"a part \['gaussian'\], allowed are \['bern"),
+        ([("gaussian", [0, 2.7])], r"columns \[0, 2.7\]. Allowed are positions"),
+        ([("gaussian", [0, 4])], "Allowed are positions from 0 to 3"),
+        ([("gaussian", [-1])], "Allowed are positions from 0 to 3"),
+        ([("gaussian", [])], r"columns \[\]. Allowed"),
+        ([("gaussian", [[0, 1], [2, 3]])], "Allowed are positions"),
+        ([("gaussian", [[0], [2, 3]])], "Allowed are positions"),
+        ([("gaussian", [True, False])], "mask of 2 columns"),
+        ([("gaussian", [False] * 4)], "0 of them chosen"),
+        ([("gaussian", ["a", "z"])], r"names the columns \['z'\]"),
+        ([("gaussian", ["a", "b"]), ("poisson", ["b"])], r"\['n', 'code'\].*\['b'\]"),
+    ],
+)
+def test_parts_of_families_that_do_not_fit_are_errors(family, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        fit(mixed_frame(), family=family)
+    assert "family" in str(caught.value)
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        (1, 0.5, "that Poisson cannot have"),
+        (1, 2.0**32, r"allows counts up to 2\*\*32 - 1"),
+        (2, 1e200, "values beyond"),
+        (3, 0.5, "no codes of levels"),
+        (3, 7.0, "codes up to 2 only"),
+    ],
+)
+def test_errors_of_products_name_the_column(named, column, value, message):
+    frame = mixed_frame()
+    model = fit(frame if named else frame.to_numpy(), family=MIXED)
+    frame.iloc[5, column] = value
+    X = frame if named else frame.to_numpy()
+    label = repr(frame.columns[column]) if named else rf"\b{column}\b"
+    with pytest.raises(ValueError, match=message) as caught:
+        model.score_samples(X)
+    assert re.search(rf"[Cc]olumns? \[?{label}", str(caught.value))
+    if value != 7.0:
+        with pytest.raises(ValueError, match=message) as caught:
+            fit(X, family=MIXED)
+        assert re.search(rf"[Cc]olumns? \[?{label}", str(caught.value))
+
+
+def test_the_largest_counts_are_scored_and_drawn():
+    X = np.full((50, 1), 2.0**32 - 1)
+    X[::2] -= np.arange(25)[:, None] * 5000
+    model = fit(X, family="poisson")
+    assert np.isfinite(model.score_samples(X)).all()
+    assert model.sample(50, random_state=0).mean() == pytest.approx(X.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_counts_that_float64_cannot_tell_apart_are_errors(sparse):
+    X = np.random.default_rng(0).poisson(3.0, (40, 3)).astype(float)
+    X[7, 2] = 2.0**53
+    X[7, :2] = 0
+    form = csr_array if sparse else np.asarray
+    # Rounding of such a bound is above any tolerance.
+    model = DirichletProcessMultinomialMixture(max_iter=0, random_state=0)
+    assert np.isfinite(model.fit(form(X)).sample(5000, random_state=0).sum())
+    X[7, 2] += 2.0
+    with pytest.raises(ValueError, match=r"in column 2 the count .* 2\*\*53"):
+        model.fit(form(X))
+
+
+@pytest.mark.parametrize(
+    "model", [DirichletProcessMixture(), DirichletProcessMultinomialMixture()]
+)
+def test_one_row_is_too_few(model):
+    with pytest.raises(ValueError, match="minimum of 2"):
+        model.fit(np.ones((1, 2)))
