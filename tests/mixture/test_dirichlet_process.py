@@ -564,3 +564,21 @@ def test_counts_that_float64_cannot_tell_apart_are_errors(sparse):
 def test_one_row_is_too_few(model):
     with pytest.raises(ValueError, match="minimum of 2"):
         model.fit(np.ones((1, 2)))
+
+
+def test_the_bound_on_counts_knows_their_totals():
+    rng, n, alpha, count = np.random.default_rng(0), 30, 0.7, 0.4
+    X = rng.poisson([1.0, 4.0, 0.2], size=(n, 3)).astype(float)
+    model = DirichletProcessMultinomialMixture(
+        max_components=1,
+        count_prior=count,
+        weight_concentration_prior=alpha,
+        random_state=0,
+    ).fit(X)
+    totals, sums = X.sum(axis=1), X.sum(axis=0)
+    evidence = model.posterior_.lengths.log_probability(totals).sum()
+    evidence += gammaln(totals + 1).sum() - gammaln(X + 1).sum()
+    evidence += gammaln(count + sums).sum() - gammaln(3 * count + sums.sum())
+    evidence -= 3 * gammaln(count) - gammaln(3 * count)
+    evidence += betaln(1 + n, alpha) - betaln(1, alpha)
+    assert model.lower_bound_ * n == pytest.approx(evidence, rel=1e-10)
