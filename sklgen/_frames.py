@@ -141,7 +141,10 @@ class Schema:
         frame = _as_frame(self.template)
         if frame is None:
             return self
-        columns = [column.cast(narwhals().Float64()) for column in frame.iter_columns()]
+        columns = [
+            column if column.dtype.is_float() else column.cast(narwhals().Float64())
+            for column in frame.iter_columns()
+        ]
         return replace(self, template=frame.with_columns(*columns).to_native())
 
     def restore(self, rows: Any) -> Any:
