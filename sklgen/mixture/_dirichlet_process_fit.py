@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklgen._random import as_generator
 from sklgen.base import check_weights
 from sklgen.families._base import Array
-from sklgen.mixture._base import _SAMPLE_ROWS, progress
+from sklgen.mixture._base import _SAMPLE_ROWS, N_JOBS, progress
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._dirichlet_process_start import Discovery
@@ -39,11 +39,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_init": [Interval(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
-    "n_jobs": [
-        Interval(Integral, 1, None, closed="left"),
-        Interval(Integral, None, -1, closed="right"),
-        None,
-    ],
+    "n_jobs": N_JOBS,
 }
 
 

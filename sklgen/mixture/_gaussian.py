@@ -21,7 +21,7 @@ from sklgen.families import (
     TiedGaussian,
 )
 from sklgen.families._base import Array
-from sklgen.mixture._base import BaseMixture
+from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
@@ -172,11 +172,7 @@ class GaussianMixture(CompletingMixture, BaseMixture):
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
-        "n_jobs": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Integral, None, -1, closed="right"),
-            None,
-        ],
+        "n_jobs": N_JOBS,
     }
 
     means_: Array

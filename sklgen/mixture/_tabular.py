@@ -25,7 +25,7 @@ from sklgen.families import (
     Product,
 )
 from sklgen.families._base import Array
-from sklgen.mixture._base import BaseMixture
+from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._selection import choose_n_components
 from sklgen.mixture._starts import STARTS
@@ -161,8 +161,6 @@ class TabularMixture(CompletingMixture, BaseMixture):
     ----------
     .. [1] Hunt, L. and Jorgensen, M. (2011). Clustering mixed data. WIREs Data Mining
        and Knowledge Discovery 1(4).
-    .. [2] Liu, Y., Liu, A. and Van den Broeck, G. (2026). Tabular data with
-       probabilistic circuits.
 
     Examples
     --------
@@ -193,11 +191,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
         "init_params": [StrOptions(set(STARTS))],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-        "n_jobs": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Integral, None, -1, closed="right"),
-            None,
-        ],
+        "n_jobs": N_JOBS,
     }
 
     warm_start = False

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_non_negative
 
 from sklgen.em import Rows
 from sklgen.families._base import Array
-from sklgen.mixture._base import BaseMixture
+from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._fitted import WholeRowMixture
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
@@ -32,11 +32,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "random_state": ["random_state"],
     "warm_start": ["boolean"],
     "verbose": ["verbose"],
-    "n_jobs": [
-        Interval(Integral, 1, None, closed="left"),
-        Interval(Integral, None, -1, closed="right"),
-        None,
-    ],
+    "n_jobs": N_JOBS,
 }
 
 
