@@ -70,13 +70,13 @@ class DirichletMultinomialMixture(NonNegativeMixture):
 
     Attributes
     ----------
-    weights_ : ndarray of shape (n_components_,)
+    weights_ : ndarray of shape (`n_components_`,)
         Weight of each component; they sum to one. After "gibbs", their posterior mean
         at the last labels without the empty components, the heaviest first.
-    probabilities_ : ndarray of shape (n_components_, n_features)
+    probabilities_ : ndarray of shape (`n_components_`, n_features)
         Mean share of each column in each component. After "gibbs", their posterior
         mean at the last labels.
-    concentrations_ : ndarray of shape (n_components_,) or None
+    concentrations_ : ndarray of shape (`n_components_`,) or None
         Sum of the Dirichlet parameters of each component. None where rows of one
         component have the same shares: after "em" that is not `overdispersed`.
     n_components_ : int

@@ -74,16 +74,16 @@ class DirichletProcessMixture(CompletingMixture, BaseProcessMixture):
     ----------
     n_components_ : int
         Number of components found.
-    weights_ : ndarray of shape (n_components_,)
+    weights_ : ndarray of shape (`n_components_`,)
         Expected weight of each component, the largest first; they sum to one. What the
         process keeps for components that it has not seen is shared out among them.
     posterior_ : Conjugate
         Posterior laws of the parameters of the components, of a class of its own for
         each family, such as normal-Wishart for Gaussians.
-    means_ : ndarray of shape (n_components_, n_features)
+    means_ : ndarray of shape (`n_components_`, n_features)
         Posterior mean of the mean of each component, if Gaussian.
-    covariances_ : ndarray of shape (n_components_, n_features, n_features) or \
-            (n_components_, n_features)
+    covariances_ : ndarray of shape (`n_components_`, n_features, n_features) or \
+            (`n_components_`, n_features)
         Inverse of the posterior mean of the precision of each component, if Gaussian.
     converged_ : bool
         Whether no move raised the bound and the gain left fell below `tol`.

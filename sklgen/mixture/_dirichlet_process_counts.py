@@ -81,9 +81,9 @@ class DirichletProcessMultinomialMixture(BaseProcessMixture, WholeRowMixture):
     ----------
     n_components_ : int
         Number of components found.
-    weights_ : ndarray of shape (n_components_,)
+    weights_ : ndarray of shape (`n_components_`,)
         Expected weight of each component, the largest first; they sum to one.
-    probabilities_ : ndarray of shape (n_components_, n_features)
+    probabilities_ : ndarray of shape (`n_components_`, n_features)
         Posterior mean of the shares of each component.
     posterior_ : Conjugate
         Posterior laws of the shares, as Dirichlet laws.

@@ -112,14 +112,14 @@ class TabularMixture(CompletingMixture, BaseMixture):
         Number of components.
     encoder_ : TabularEncoder
         What types the rows.
-    weights_ : ndarray of shape (n_components_,)
+    weights_ : ndarray of shape (`n_components_`,)
         Weight of each component.
-    means_ : ndarray of shape (n_components_, n_scores)
+    means_ : ndarray of shape (`n_components_`, n_scores)
         Mean normal score of each column with a continuous part.
     covariances_ : ndarray
-        Covariances of the scores, of shape (n_components_, n_scores, n_scores) if
-        full and (n_components_, n_scores) if diag.
-    level_probabilities_ : list of ndarray of shape (n_components_, n_levels)
+        Covariances of the scores, of shape (`n_components_`, n_scores, n_scores) if
+        full and (`n_components_`, n_scores) if diag.
+    level_probabilities_ : list of ndarray of shape (`n_components_`, n_levels)
         Probabilities of the levels of each category column of the encoder, then of
         a cell to be there or missing, for the columns that miss some.
     converged_ : bool
