@@ -1,14 +1,18 @@
 """The fitting loop of every latent-variable model, and where its sums run."""
 
 from sklgen.em._loop import Run, best, first_best, run
-from sklgen.em._rows import Block, Rows, Scratch
+from sklgen.em._pool import Scratch
+from sklgen.em._rows import Block, Rows
+from sklgen.em._sequences import Bundle, Sequences
 from sklgen.em._threads import n_threads, single_threaded_libraries
 
 __all__ = [
     "Block",
+    "Bundle",
     "Rows",
     "Run",
     "Scratch",
+    "Sequences",
     "best",
     "first_best",
     "n_threads",

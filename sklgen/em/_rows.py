@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import reduce
-from math import prod
-from threading import local
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.em._threads import single_threaded_libraries
+from sklgen.em._pool import Pool, Scratch, total
 
 T = TypeVar("T")
 
@@ -50,25 +44,6 @@ class Block:
     complete: bool
     rows: slice | NDArray[np.intp]
     observed: NDArray[np.bool_] | None = None
-
-
-class Scratch:
-    """Arrays to write into, kept from block to block to touch no page anew.
-
-    `scratch(name, shape)` gives a float64 array of any content. It is good until the
-    same name is asked for again, which may give the same memory. Each thread has a
-    scratch of its own.
-    """
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, NDArray[np.float64]] = {}
-
-    def __call__(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        size = prod(shape)
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size)
-        return buffer[:size].reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -122,23 +97,18 @@ class Rows:
         self.weight = weight
         low, high = _BLOCK_ROWS
         self._block = int(np.clip(_BLOCK_BYTES // (8 * n_features), low, high))
-        self._tasks = list(_tasks(X, weight, patterned))
-        self._n_threads = min(n_threads, len(self._tasks))
-        self._local = local()
-        self._stack = ExitStack()
-        self._pool: ThreadPoolExecutor | None = None
+        self._tasks = list(tasks(X, weight, patterned))
+        self._pool = Pool(min(n_threads, len(self._tasks)))
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(single_threaded_libraries())
-        if self._n_threads > 1:
-            self._pool = self._stack.enter_context(ThreadPoolExecutor(self._n_threads))
+        self._pool.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stack.close()
+        self._pool.__exit__(*error)
 
     def _blocks(self, task: _Task) -> Iterator[Block]:
-        for rows in _pieces(task.rows, self._block):
+        for rows in pieces(task.rows, self._block):
             X = self.X[rows]
             weight = np.ones(X.shape[0]) if self.weight is None else self.weight[rows]
             yield Block(X, weight, task.complete, rows, task.observed)
@@ -158,17 +128,8 @@ class Rows:
         results : iterator
             One result a task, in the order of the tasks.
         """
-
-        def run(task: _Task) -> T:
-            scratch = getattr(self._local, "scratch", None)
-            if scratch is None:
-                scratch = self._local.scratch = Scratch()
-            return function(self._blocks(task), scratch)
-
-        return (
-            map(run, self._tasks)
-            if self._pool is None
-            else (self._pool.map(run, self._tasks))
+        return self._pool.run(
+            lambda task, scratch: function(self._blocks(task), scratch), self._tasks
         )
 
     def sum(self, function: Callable[[Iterator[Block], Scratch], T]) -> T:
@@ -189,7 +150,7 @@ class Rows:
         TypeError
             If no row has a positive weight: there is nothing to add.
         """
-        return reduce(operator.add, self.map(function))
+        return total(self.map(function))
 
     def fill(
         self, out: NDArray[Any], function: Callable[[Block, Scratch], NDArray[Any]]
@@ -219,7 +180,7 @@ class Rows:
         return out
 
 
-def _tasks(
+def tasks(
     X: Any, weight: NDArray[np.float64] | None, patterned: NDArray[np.intp] | None
 ) -> Iterator[_Task]:
     """Tasks of complete rows, then of ragged ones in order of what they miss."""
@@ -229,12 +190,12 @@ def _tasks(
     with np.errstate(all="ignore"):
         may_miss = bool(np.isnan(X.sum()))
     if not may_miss:
-        yield from (_Task(rows, complete=True) for rows in _pieces(used, _TASK_ROWS))
+        yield from (_Task(rows, complete=True) for rows in pieces(used, _TASK_ROWS))
         return
     used = np.arange(X.shape[0]) if isinstance(used, slice) else used
     missing = np.isnan(X[used])
     ragged = missing.any(axis=1)
-    for rows in _pieces(used[~ragged], _TASK_ROWS):
+    for rows in pieces(used[~ragged], _TASK_ROWS):
         yield _Task(rows, complete=True)
     if patterned is None:
         patterned = np.arange(X.shape[1])
@@ -246,7 +207,7 @@ def _ragged_tasks(
 ) -> Iterator[_Task]:
     """Tasks of common patterns, then of all other rows in order of what they miss."""
     if not len(patterned):
-        for rows in _pieces(used, _TASK_ROWS):
+        for rows in pieces(used, _TASK_ROWS):
             yield _Task(rows, complete=False)
         return
     packed = np.packbits(missing[:, patterned], axis=1)
@@ -261,14 +222,14 @@ def _ragged_tasks(
             continue
         observed = np.zeros(missing.shape[1], dtype=bool)
         observed[patterned] = ~missing[run[0], patterned]
-        for rows in _pieces(used[run], _TASK_ROWS):
+        for rows in pieces(used[run], _TASK_ROWS):
             yield _Task(rows, complete=False, observed=observed)
     if rare:
-        for rows in _pieces(used[np.concatenate(rare)], _RAGGED_TASK_ROWS):
+        for rows in pieces(used[np.concatenate(rare)], _RAGGED_TASK_ROWS):
             yield _Task(rows, complete=False)
 
 
-def _pieces(
+def pieces(
     rows: slice | NDArray[np.intp], size: int
 ) -> Iterator[slice | NDArray[np.intp]]:
     """Cut rows into pieces of `size`, the last one shorter."""

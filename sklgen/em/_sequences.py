@@ -1,0 +1,267 @@
+"""Weighted sequences of rows, cut into bundles of segments that run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklgen.em._pool import Pool, Scratch, total
+from sklgen.em._rows import Block, pieces, tasks
+
+T = TypeVar("T")
+
+_BLOCK_BYTES = 640 * 1024
+_BLOCK_ROWS = (256, 2048)
+_BUNDLE_BYTES = 2 * 1024 * 1024
+_BUNDLE_ROWS = (2048, 16384)
+# Longer sequences are cut into segments of at most this many rows.
+_SEGMENT_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Runs of adjacent rows, each within one sequence.
+
+    Parameters
+    ----------
+    start, length : ndarray of shape (m,)
+        The rows of each segment.
+    sequence : ndarray of shape (m,)
+        The sequence it belongs to.
+    whole : ndarray of shape (m,)
+        Whether it is all of its sequence.
+    """
+
+    start: NDArray[np.intp]
+    length: NDArray[np.intp]
+    sequence: NDArray[np.intp]
+    whole: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Segments side by side, the longest first: their first rows, then their second.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n,)
+        Where in the data the rows lie, all those at one step adjacent.
+    offset : ndarray of shape (T + 1,)
+        The rows at step t lie from `offset[t]` to `offset[t + 1]`, in the order of the
+        segments; a segment that has ended leaves no gap.
+    lane : ndarray of shape (n,)
+        Segment of each row, from 0 to m - 1.
+    segments : ndarray of shape (m,)
+        The same segments among all of them.
+    blocks : list of (ndarray, Block)
+        The rows in blocks, each with the positions of its rows in `rows`.
+    weight : ndarray of shape (m,)
+        Weight of the sequence of each segment.
+    labels : ndarray of shape (n,) or None
+        What state is known for a row, -1 where none is.
+    """
+
+    rows: NDArray[np.intp]
+    offset: NDArray[np.intp]
+    lane: NDArray[np.intp]
+    segments: NDArray[np.intp]
+    blocks: list[tuple[NDArray[np.intp], Block]]
+    weight: NDArray[np.float64]
+    labels: NDArray[np.intp] | None
+
+
+class Sequences:
+    """Sequences of rows as bundles of segments, run by threads in a fixed order.
+
+    Use as a context manager: while it is open, native thread pools are held to one
+    thread each.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows, those of a sequence adjacent; NaN marks missing cells.
+    ends : ndarray of shape (m,)
+        Where each sequence ends, its last row excluded; the last is n.
+    weight : ndarray of shape (m,) or None
+        Non-negative weights; sequences of weight zero are left out. None weighs all by
+        one.
+    n_features : int
+        Statistics per row, which sets the size of a block.
+    n_states : int
+        Numbers per row that a pass keeps, which sets the size of a bundle.
+    n_threads : int
+        Threads that run the tasks.
+    patterned : ndarray of int or None, default=None
+        As in `Rows`.
+    labels : ndarray of shape (n,) or None, default=None
+        Known states, -1 where unknown.
+    cut : bool, default=True
+        Whether long sequences are cut into segments.
+
+    Notes
+    -----
+    Sequences of more than 1024 rows are cut into segments of equal length. Segments
+    are bundled in order of their length, 2048 to 16384 rows a bundle. All this depends
+    on the data and on the sizes alone, so results are the same to the last bit for any
+    number of threads.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        ends: NDArray[np.intp],
+        weight: NDArray[np.float64] | None,
+        *,
+        n_features: int,
+        n_states: int,
+        n_threads: int,
+        patterned: NDArray[np.intp] | None = None,
+        labels: NDArray[np.intp] | None = None,
+        cut: bool = True,
+    ) -> None:
+        self.X = X
+        self.ends = ends
+        self.weight = np.ones(len(ends)) if weight is None else weight
+        self.labels = labels
+        self._patterned = patterned
+        self._block = _size(_BLOCK_BYTES, n_features, _BLOCK_ROWS)
+        self.segments = _cut(ends, self.weight > 0, _SEGMENT_ROWS if cut else len(X))
+        size = _size(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
+        self._bundles = [self._bundle(lanes) for lanes in _groups(self.segments, size)]
+        self.pool = Pool(n_threads)
+
+    def __enter__(self) -> Sequences:
+        self.pool.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.pool.__exit__(*error)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.X)
+
+    def _bundle(self, lanes: NDArray[np.intp]) -> Bundle:
+        start, length = self.segments.start[lanes], self.segments.length[lanes]
+        step = np.arange(length[0])
+        present = step[:, None] < length
+        rows = (start + step[:, None])[present]
+        lane = np.broadcast_to(np.arange(len(lanes)), present.shape)[present]
+        offset = np.concatenate([[0], present.sum(axis=1).cumsum()])
+        return Bundle(
+            rows,
+            offset.astype(np.intp),
+            lane,
+            lanes,
+            list(self._blocks(rows)),
+            self.weight[self.segments.sequence[lanes]],
+            None if self.labels is None else self.labels[rows],
+        )
+
+    def _blocks(
+        self, rows: NDArray[np.intp]
+    ) -> Iterator[tuple[NDArray[np.intp], Block]]:
+        """Blocks without their rows: `read` adds these."""
+        for task in tasks(self.X[rows], None, self._patterned):
+            for piece in pieces(task.rows, self._block):
+                at = np.arange(len(rows))[piece] if isinstance(piece, slice) else piece
+                weight = np.ones(len(at))
+                yield (
+                    at,
+                    Block(None, weight, task.complete, rows[at], task.observed),
+                )
+
+    def segment(self, index: int) -> Bundle:
+        """One segment alone."""
+        return self._bundle(np.array([index]))
+
+    def map(self, function: Callable[[Bundle, Scratch], T]) -> Iterator[T]:
+        """Apply a function to every bundle.
+
+        Parameters
+        ----------
+        function : callable
+            `function(bundle, scratch)` runs in any thread; what it returns must not be
+            memory of `scratch`.
+
+        Returns
+        -------
+        results : iterator
+            One result a bundle, in the order of the bundles.
+        """
+        return self.pool.run(function, self._bundles)
+
+    def sum(self, function: Callable[[Bundle, Scratch], T]) -> T:
+        """Sum of a function over all bundles, added in a fixed order.
+
+        Parameters
+        ----------
+        function : callable
+            As in `map`, with results that can be added.
+
+        Returns
+        -------
+        total : object
+            The sum, of the type that `function` returns.
+        """
+        return total(self.map(function))
+
+    def fill(
+        self, out: NDArray[Any], function: Callable[[Bundle, Scratch], NDArray[Any]]
+    ) -> NDArray[Any]:
+        """Fill an array with one entry a row, at the places of the rows.
+
+        Parameters
+        ----------
+        out : ndarray of shape (n, ...)
+            Array to write into. Rows of sequences without weight stay as they are.
+        function : callable
+            `function(bundle, scratch)` gives an array with one entry for each row of
+            the bundle. It runs in any thread.
+
+        Returns
+        -------
+        out : ndarray of shape (n, ...)
+            The array that was given.
+        """
+
+        def write(bundle: Bundle, scratch: Scratch) -> None:
+            out[bundle.rows] = function(bundle, scratch)
+
+        for _ in self.map(write):
+            pass
+        return out
+
+
+def _size(budget: int, n_numbers: int, limits: tuple[int, int]) -> int:
+    return int(np.clip(budget // (8 * n_numbers), *limits))
+
+
+def _cut(ends: NDArray[np.intp], used: NDArray[np.bool_], longest: int) -> Segments:
+    """Segments of sequences in use, of nearly equal length within a sequence."""
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.intp)
+    lengths = ends - starts
+    n_pieces = np.where(used, -(-lengths // longest), 0)
+    sequence = np.repeat(np.arange(len(ends)), n_pieces)
+    first = np.cumsum(n_pieces) - n_pieces
+    rank = np.arange(len(sequence)) - first[sequence]
+    low = rank * lengths[sequence] // n_pieces[sequence]
+    high = (rank + 1) * lengths[sequence] // n_pieces[sequence]
+    return Segments(
+        starts[sequence] + low, high - low, sequence, n_pieces[sequence] == 1
+    )
+
+
+def _groups(segments: Segments, size: int) -> Iterator[NDArray[np.intp]]:
+    """Segments of similar length, about `size` rows together, the longest first."""
+    order = np.argsort(-segments.length, kind="stable")
+    lengths = segments.length[order]
+    start = 0
+    while start < len(order):
+        n_lanes = max(size // int(lengths[start]), 1)
+        yield order[start : start + n_lanes]
+        start += n_lanes
