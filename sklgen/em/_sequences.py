@@ -69,7 +69,7 @@ class Bundle:
     offset: NDArray[np.intp]
     lane: NDArray[np.intp]
     segments: NDArray[np.intp]
-    blocks: list[tuple[NDArray[np.intp], Block]]
+    blocks: list[tuple[slice | NDArray[np.intp], Block]]
     weight: NDArray[np.float64]
     labels: NDArray[np.intp] | None
 
@@ -151,11 +151,20 @@ class Sequences:
         present = step[:, None] < length
         rows = (start + step[:, None])[present]
         lane = np.broadcast_to(np.arange(len(lanes)), present.shape)[present]
-        offset = np.concatenate([[0], present.sum(axis=1).cumsum()])
+        offset = np.concatenate([[0], present.sum(axis=1).cumsum()]).astype(np.intp)
+        return self._of(lanes, rows, offset, lane)
+
+    def _of(
+        self,
+        lanes: NDArray[np.intp],
+        rows: NDArray[np.intp],
+        offset: NDArray[np.intp],
+        lane: NDArray[np.intp] | None = None,
+    ) -> Bundle:
         return Bundle(
             rows,
-            offset.astype(np.intp),
-            lane,
+            offset,
+            np.zeros(len(rows), np.intp) if lane is None else lane,
             lanes,
             list(self._blocks(rows)),
             self.weight[self.segments.sequence[lanes]],
@@ -164,20 +173,30 @@ class Sequences:
 
     def _blocks(
         self, rows: NDArray[np.intp]
-    ) -> Iterator[tuple[NDArray[np.intp], Block]]:
+    ) -> Iterator[tuple[slice | NDArray[np.intp], Block]]:
         """Blocks without their rows: `read` adds these."""
         for task in tasks(self.X[rows], None, self._patterned):
             for piece in pieces(task.rows, self._block):
-                at = np.arange(len(rows))[piece] if isinstance(piece, slice) else piece
+                at = rows[piece]
                 weight = np.ones(len(at))
-                yield (
-                    at,
-                    Block(None, weight, task.complete, rows[at], task.observed),
-                )
+                yield piece, Block(None, weight, task.complete, at, task.observed)
 
-    def segment(self, index: int) -> Bundle:
-        """One segment alone."""
-        return self._bundle(np.array([index]))
+    def joined(self, run: NDArray[np.intp]) -> Bundle:
+        """Adjacent segments of one sequence as one segment, the only one of a bundle.
+
+        Parameters
+        ----------
+        run : ndarray of int
+            The segments, in order.
+
+        Returns
+        -------
+        bundle : Bundle
+            A bundle of their rows; its `segments` are the first one.
+        """
+        first = self.segments.start[run[0]]
+        n = int(self.segments.length[run].sum())
+        return self._of(run[:1], np.arange(first, first + n), np.arange(n + 1))
 
     def map(self, function: Callable[[Bundle, Scratch], T]) -> Iterator[T]:
         """Apply a function to every bundle.

@@ -30,7 +30,7 @@ from sklgen.mixture._dirichlet_process_checks import (
     check_known,
 )
 from sklgen.mixture._dirichlet_process_parts import parts_of
-from sklgen.mixture._gaussian import _check_range, column_moments
+from sklgen.mixture._gaussian_components import check_range, column_moments
 from sklgen.mixture._structure import Mixture
 
 # Where the prior starts: rows that the expected mean is worth, and the share of the
@@ -113,7 +113,7 @@ class GaussianPrior(Prior):
         threads: int,
     ) -> Self:
         """The prior that the parameters of an estimator ask for."""
-        _check_range(X, names)
+        check_range(X, names)
         d = X.shape[1]
         full = estimator.covariance_type == "full"
         mean, scale = column_moments(X, weight, threads)
@@ -151,7 +151,7 @@ class GaussianPrior(Prior):
         return cls(law, fixed)
 
     def check(self, X: NDArray[Any], names: NDArray[Any]) -> None:
-        _check_range(X, names)
+        check_range(X, names)
 
     def tuned(self, laws: Any) -> Any:
         kept = {name: getattr(self.law, name) for name in self.fixed}

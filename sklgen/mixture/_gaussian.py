@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -12,35 +11,16 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklgen.em import Rows, n_threads
-from sklgen.families import (
-    DiagonalGaussian,
-    FullGaussian,
-    Gaussian,
-    SphericalGaussian,
-    TiedGaussian,
-)
+from sklgen.em import n_threads
 from sklgen.families._base import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._fitted import CompletingMixture
+from sklgen.mixture._gaussian_components import COVARIANCES, GaussianComponents
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
 
-_COVARIANCES: dict[str, type[Gaussian]] = {
-    "full": FullGaussian,
-    "tied": TiedGaussian,
-    "diag": DiagonalGaussian,
-    "spherical": SphericalGaussian,
-}
-# Cells and deviations beyond these have squares that over- or underflow.
-_LARGEST, _SMALLEST = 1e100, 1e-99
-# A column whose deviation is below this share of its mean is taken as constant.
-_CONSTANT = 1e-14
-# Covariances keep at least this share of the data's variances, whatever `reg_covar`.
-_LOWEST_FLOOR = 1e-12
 
-
-class GaussianMixture(CompletingMixture, BaseMixture):
+class GaussianMixture(GaussianComponents, CompletingMixture, BaseMixture):
     """Mixture of Gaussians, fitted by expectation-maximisation.
 
     Constructor and fitted attributes bear the names of scikit-learn's
@@ -160,7 +140,7 @@ class GaussianMixture(CompletingMixture, BaseMixture):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "covariance_type": [StrOptions(set(_COVARIANCES))],
+        "covariance_type": [StrOptions(set(COVARIANCES))],
         "tol": [Interval(Real, 0, None, closed="left")],
         "reg_covar": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -174,9 +154,6 @@ class GaussianMixture(CompletingMixture, BaseMixture):
         "verbose": ["verbose"],
         "n_jobs": N_JOBS,
     }
-
-    means_: Array
-    covariances_: Array
 
     def __init__(
         self,
@@ -211,62 +188,9 @@ class GaussianMixture(CompletingMixture, BaseMixture):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    @property
-    def _family(self) -> type[Gaussian]:
-        return _COVARIANCES[self.covariance_type]
-
-    @property
-    def _floor(self) -> float:
-        return max(self.reg_covar, _LOWEST_FLOOR)
-
     def _prepare(self, X: NDArray[Any], weight: Array) -> None:
-        _check_range(X)
-        self._mean, self._scale = column_moments(X, weight, n_threads(self.n_jobs))
+        self._learn_scale(X, weight, n_threads(self.n_jobs))
         self._check_given(X.shape[1])
-
-    def _standardized(self, X: Array) -> Array:
-        return np.nan_to_num((X - self._mean) / self._scale)
-
-    def _equal_components(self) -> Gaussian:
-        return self._family.equal(
-            self.n_components, self._mean, self._scale, self._floor
-        )
-
-    def _components(self) -> Gaussian:
-        family = _COVARIANCES[self._fitted_shape["covariance_type"]]
-        means = np.asarray(self.means_)
-        covariances = np.asarray(self.covariances_)
-        return family(
-            means,
-            covariances.reshape(family.stored_shape(*means.shape)),
-            self._scale,
-            self._floor,
-        )
-
-    def _labelled(
-        self, rows: Rows, labels: NDArray[np.intp], equal: Mixture[Any]
-    ) -> Mixture[Any]:
-        """Means and variances of the observed cells first, then what the family has.
-
-        Independent columns need no guess about missing cells, which would carry the
-        distance between clusters into their covariances. The second pass, about the
-        means of the first, restores the digits that clusters far apart cost it.
-        """
-        columns = DiagonalGaussian.equal(
-            self.n_components, self._mean, self._scale, self._floor
-        )
-        rough = data = Mixture(equal.weights, columns)
-        for _ in range(2):
-            rough = rough.m_step(rows.sum(partial(rough.labelled, labels)))
-        rough = rough.settle(data)
-        components = self._family.independent(
-            rough.components.means,
-            rough.components.variances(),
-            rough.components.scale,
-            self._floor,
-        )
-        start = Mixture(rough.weights, components)
-        return start.m_step(rows.sum(partial(start.labelled, labels)))
 
     @property
     def _shape(self) -> dict[str, Any]:
@@ -274,16 +198,6 @@ class GaussianMixture(CompletingMixture, BaseMixture):
             "n_components": self.n_components,
             "covariance_type": self.covariance_type,
         }
-
-    def _store(self, model: Mixture[Any]) -> None:
-        components = model.components
-        shape = components.public_shape(*components.shape)
-        precisions, factors = components.precision_factors()
-        self._scale = components.scale
-        self.means_ = components.means
-        self.covariances_ = components.covariances.reshape(shape)
-        self.precisions_ = precisions.reshape(shape)
-        self.precisions_cholesky_ = factors.reshape(shape)
 
     def _check_given(self, d: int) -> None:
         """Validate the `*_init` parameters against the shape of the data."""
@@ -348,34 +262,3 @@ def _given(values: Any, name: str, shape: tuple[int, ...]) -> Array | None:
             f"covariance_type ask for {shape}."
         )
     return np.array(array)
-
-
-def _check_range(X: NDArray[Any], names: NDArray[Any] | None = None) -> None:
-    """Squares of the cells must be far from overflow."""
-    size = np.maximum(np.fmax.reduce(X, axis=0), -np.fmin.reduce(X, axis=0))
-    huge = np.flatnonzero(size.astype(np.float64) > _LARGEST)
-    if huge.size:
-        named = huge if names is None else names[huge]
-        raise ValueError(
-            f"X has values beyond {_LARGEST:g} in the columns {named.tolist()}, whose "
-            "squares overflow. Rescale these columns."
-        )
-
-
-def column_moments(X: NDArray[Any], weight: Array, threads: int) -> tuple[Array, Array]:
-    """Weighted mean and deviation of the observed cells of each column.
-
-    They are what one axis-aligned Gaussian learns in two steps: the first, about any
-    row, finds the mean; the second, about the mean, loses no digits.
-    """
-    d = X.shape[1]
-    anywhere = np.nan_to_num(X[np.flatnonzero(weight)[0]].astype(np.float64))
-    one = DiagonalGaussian(anywhere[None], np.ones((1, d)), np.ones(d), 1e-200)
-    model = Mixture(np.ones(1), one)
-    with Rows(X, weight, n_features=one.n_features, n_threads=threads) as rows:
-        for _ in range(2):
-            model = model.m_step(rows.sum(model.e_step))
-    mean, deviation = model.components.means[0], model.components.variances()[0] ** 0.5
-    size = np.abs(mean)
-    constant = deviation <= np.maximum(_CONSTANT * size, _SMALLEST)
-    return mean, np.where(constant, np.where(size > _SMALLEST, size, 1.0), deviation)

@@ -1,0 +1,157 @@
+"""What segments of long sequences tell each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklgen.em import Bundle, Scratch, Sequences
+from sklgen.families._base import Array
+from sklgen.hmm._kernels import backward, log_backward
+from sklgen.hmm._structure import Chains, Messages
+
+# Where a transition is less likely, the way back goes in logarithms.
+_SPARSE = 1e-250
+# Segments that a message passes at a time.
+_STRIDE = 8
+
+
+def exchange(model: Chains[Any], sequences: Sequences) -> Messages | None:
+    """Messages between the segments of long sequences; None where there are none.
+
+    The passes forward and backward run side by side.
+    """
+    segments = sequences.segments
+    if segments.whole.all():
+        return None
+    C, K, m = model.n_chains, model.n_states, len(segments.start)
+    messages = Messages(
+        np.full((m, C, K), -np.inf),
+        np.zeros((m, C, K)),
+        np.zeros((m, C)),
+        np.diff(segments.sequence, prepend=-1) != 0,
+        segments.whole,
+    )
+    cut = np.flatnonzero(~segments.whole)
+    runs = np.split(cut, np.flatnonzero(np.diff(segments.sequence[cut])) + 1)
+
+    def work(task: tuple[Any, NDArray[np.intp]], scratch: Scratch) -> None:
+        pass_on, run = task
+        pass_on(model, sequences, run, messages, scratch)
+
+    tasks = [(way, run) for run in runs for way in (_advance, _retreat)]
+    for _ in sequences.pool.run(work, tasks):
+        pass
+    return messages
+
+
+def _strides(run: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    return [run[at : at + _STRIDE] for at in range(0, len(run), _STRIDE)]
+
+
+def _advance(
+    model: Chains[Any],
+    sequences: Sequences,
+    run: NDArray[np.intp],
+    messages: Messages,
+    scratch: Scratch,
+) -> None:
+    """Fill what each segment knows of the state before it, and the log-density."""
+    density = np.zeros(model.n_chains)
+    message = messages.previous[run[0]].copy()
+    for part in _strides(run):
+        messages.previous[part[0]] = message
+        bundle = sequences.joined(part)
+        ends = np.cumsum(sequences.segments.length[part]) - 1
+        log = model.evaluate(sequences.X, bundle, scratch).log
+        for chain in range(model.n_chains):
+            previous = message[chain][:, None]
+            done = model.filter(log, chain, previous, bundle.offset, scratch)
+            density[chain] += done.density.sum()
+            filtered = done.log_filtered(ends).T
+            messages.previous[part[1:], chain] = filtered[:-1]
+            message[chain] = filtered[-1]
+    messages.density[run] = density
+
+
+def _retreat(
+    model: Chains[Any],
+    sequences: Sequences,
+    run: NDArray[np.intp],
+    messages: Messages,
+    scratch: Scratch,
+) -> None:
+    """Fill what each segment knows of the rows after it."""
+    message = np.zeros((model.n_chains, model.n_states))
+    for part in _strides(run)[::-1]:
+        messages.future[part[-1]] = message
+        bundle = sequences.joined(part)
+        lengths = sequences.segments.length[part]
+        starts = np.cumsum(lengths) - lengths
+        log = model.evaluate(sequences.X, bundle, scratch).log
+        for chain in range(model.n_chains):
+            future = message[chain][:, None]
+            ahead = _ahead(model, chain, log, bundle, future, starts, scratch)
+            messages.future[part[:-1], chain] = ahead[1:]
+            message[chain] = ahead[0]
+
+
+def _ahead(
+    model: Chains[Any],
+    chain: int,
+    log: Array,
+    bundle: Bundle,
+    future: Array,
+    starts: NDArray[np.intp],
+    scratch: Scratch,
+) -> Array:
+    """Log-probability (m, K) of all rows from `starts` on given the state before."""
+    K = model.n_states
+    even = scratch("predicted 0", (K, len(bundle.rows)))
+    even[:] = 1.0 / K
+    emission, _ = model.relative(log, chain, scratch)
+    first = np.empty((K, 1))
+    if model.transition[chain].min() > _SPARSE and backward(
+        emission,
+        np.ascontiguousarray(model.transition[chain].T),
+        np.exp(future - future.max()),
+        bundle.offset,
+        even,
+        first,
+    ):
+        messages = np.log(model.transition[chain] @ emission[:, starts])
+    else:
+        messages = _log_ahead(model, chain, log, future, starts)
+    return np.asarray((messages - messages.max(axis=0)).T)
+
+
+def _log_ahead(
+    model: Chains[Any], chain: int, log: Array, future: Array, starts: NDArray[np.intp]
+) -> Array:
+    """As `_ahead`, in logarithms; (K, m)."""
+    K, steps = model.n_states, model.log_transition[chain]
+    own = log[chain * K : (chain + 1) * K]
+    messages = np.empty((K, len(starts)))
+    ends = np.append(starts[1:], own.shape[1])
+    for at in range(len(starts) - 1, -1, -1):
+        part = np.ascontiguousarray(own[:, starts[at] : ends[at]])
+        n = part.shape[1]
+        possible = np.where((part > -np.inf).any(axis=0), 0.0, -np.inf)
+        first = np.empty((K, 1))
+        log_backward(
+            part,
+            steps,
+            future,
+            np.arange(n + 1),
+            np.full((K, n), -np.log(K)),
+            possible,
+            np.full((K, 1), -np.inf),
+            first,
+            np.zeros((K, K)),
+            np.ones(1),
+        )
+        future = np.logaddexp.reduce(steps + first[:, 0], axis=1)[:, None]
+        messages[:, at] = future[:, 0]
+    return messages

@@ -1,0 +1,137 @@
+"""What the M-step of Markov chains keeps to: priors, fixed parts, stationarity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from sklgen.families._base import Array
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How start and transition probabilities are learned.
+
+    A probability of zero stays zero: no data and no prior revive it.
+
+    Parameters
+    ----------
+    start : ndarray of shape (K,)
+        Pseudo-counts of the states at the first row, before the data.
+    transition : ndarray of shape (K, K)
+        Pseudo-counts of the transitions.
+    stationary : bool, default=False
+        Whether chains start from the stationary law of their transitions.
+    fixed : frozenset of {"start", "transition", "emission"}, default=frozenset()
+        What stays as it is.
+    """
+
+    start: Array
+    transition: Array
+    stationary: bool = False
+    fixed: frozenset[str] = frozenset()
+
+    def log_prior(self, start: Array, transition: Array) -> float:
+        """Log-density of the priors at probabilities (C, K) and (C, K, K)."""
+        total = _entropy(self.transition, transition)
+        if not self.stationary:
+            total += _entropy(self.start, start)
+        return total
+
+    def maximize(
+        self, start: Array, transition: Array, starts: Array, pairs: Array
+    ) -> tuple[Array, Array]:
+        """Probabilities of the highest expected log-posterior, from expected counts."""
+        if "transition" not in self.fixed:
+            counts = pairs + np.where(transition > 0, self.transition, 0.0)
+            updated = _shares(counts, transition)
+            if self.stationary:
+                updated = np.stack(
+                    [
+                        _stationary_step(*chain)
+                        for chain in zip(
+                            transition, updated, counts, starts, strict=True
+                        )
+                    ]
+                )
+            transition = updated
+        if "start" not in self.fixed and not self.stationary:
+            counts = starts + np.where(start > 0, self.start, 0.0)
+            start = _shares(counts, start)
+        return self.starts(start, transition), transition
+
+    def starts(self, start: Array, transition: Array) -> Array:
+        """Start probabilities that go with the transitions."""
+        if not self.stationary:
+            return start
+        return np.stack([stationary_law(chain) for chain in transition])
+
+
+def stationary_law(transition: Array) -> Array:
+    """Probabilities (K,) that a step of the chain leaves as they are.
+
+    Where there are several such laws, the one that is nearest to an even one.
+    """
+    n = len(transition)
+    system = np.vstack([transition.T - np.eye(n), np.ones((1, n))])
+    target = np.zeros(n + 1)
+    target[-1] = 1.0
+    even = np.full(n, 1.0 / n)
+    step = np.linalg.lstsq(system, target - system @ even, rcond=None)[0]
+    law = np.maximum(even + step, 0.0)
+    return np.asarray(law / law.sum())
+
+
+def _stationary_step(before: Array, free: Array, counts: Array, starts: Array) -> Array:
+    """Transitions that maximise, the law of the first row being the stationary one.
+
+    `free` maximises where the start does not count. There is no closed form: a
+    quasi-Newton method climbs from the better of `free` and `before`.
+    """
+    open_ = before > 0
+
+    def loss(vector: Array) -> tuple[float, Array]:
+        logits = np.full(before.shape, -np.inf)
+        logits[open_] = vector
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        value, slope = _stationary_objective(shares, counts, starts)
+        centred = slope - np.sum(shares * slope, axis=1, keepdims=True)
+        return -value, -(shares * centred)[open_]
+
+    tiny = np.finfo(np.float64).tiny
+    candidates = [np.log(np.maximum(c, tiny))[open_] for c in (before, free)]
+    first = min(candidates, key=lambda vector: loss(vector)[0])
+    found = minimize(loss, first, jac=True, method="L-BFGS-B").x
+    vector = min((first, found), key=lambda vector: loss(vector)[0])
+    result = np.zeros(before.shape)
+    result[open_] = np.exp(vector)
+    return np.asarray(result / result.sum(axis=1, keepdims=True))
+
+
+def _stationary_objective(
+    transition: Array, counts: Array, starts: Array
+) -> tuple[float, Array]:
+    """Expected log-likelihood of stationary chains and its slope in the transitions."""
+    law = np.maximum(stationary_law(transition), np.finfo(np.float64).tiny)
+    known = np.where(transition > 0, transition, 1.0)
+    value = float(np.sum(counts * np.log(known)) + np.sum(starts * np.log(law)))
+    # The law moves by law @ change @ fundamental.
+    fundamental = np.linalg.pinv(np.eye(len(law)) - transition + law)
+    slope = counts / known + np.outer(law, fundamental @ (starts / law))
+    return value, slope
+
+
+def _shares(counts: Array, before: Array) -> Array:
+    """Counts as probabilities; where there are none, those before."""
+    totals = counts.sum(axis=-1, keepdims=True)
+    return np.where(totals > 0, counts / np.where(totals > 0, totals, 1.0), before)
+
+
+def _entropy(counts: Array, probabilities: Array) -> float:
+    """Sum of counts times log-probabilities, over those that are positive."""
+    known = probabilities > 0
+    logs = np.log(np.where(known, probabilities, 1.0))
+    return float(np.sum(np.where(known, counts, 0.0) * logs))

@@ -1,0 +1,488 @@
+"""Chains: sequences of rows, each from one of C Markov chains over hidden states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklgen.em import Bundle, Scratch
+from sklgen.em._kernels import normalize
+from sklgen.em._pool import total
+from sklgen.families._base import Additive, Allocate, Array, Learner
+from sklgen.hmm._kernels import backward, forward, log_backward, log_forward
+from sklgen.hmm._rules import Rules
+
+C = TypeVar("C", bound=Learner)
+
+# Log-densities below this are those of impossible rows.
+_IMPOSSIBLE = -1e290
+
+
+@dataclass(frozen=True)
+class ChainStatistics(Additive):
+    """Sums over sequences: clusters, first states, transitions, the family's, bound."""
+
+    clusters: Array
+    starts: Array
+    transitions: Array
+    family: Any
+    bound: float
+    weight: float
+
+    def recentred(self, source: Learner, target: Learner) -> Self:
+        """The same sums, the family's about `target` in place of `source`."""
+        return replace(self, family=source.recentre(self.family, target))
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What segments of long sequences know of the rest of their sequence.
+
+    Parameters
+    ----------
+    previous : ndarray of shape (m, C, K)
+        Log-probabilities of the state before the first row of each segment, given all
+        rows before; -inf where there are none.
+    future : ndarray of shape (m, C, K)
+        Log-probability of all rows after the segment given its last state, up to a
+        constant.
+    density : ndarray of shape (m, C)
+        Log-density of the whole sequence under each chain, where it has more than one
+        segment.
+    leads : ndarray of shape (m,)
+        Whether the segment is the first of its sequence.
+    whole : ndarray of shape (m,)
+        Whether the segment is all of its sequence.
+    """
+
+    previous: Array
+    future: Array
+    density: Array
+    leads: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+
+
+class Emissions(NamedTuple):
+    """What the components say of a bundle.
+
+    `log` (C K, n) are log-densities, with states known to be wrong at -inf; `blocks`
+    are, for each block of the bundle, its view and features.
+    """
+
+    log: Array
+    blocks: list[tuple[Any, Any]]
+
+
+class Filtered(NamedTuple):
+    """A forward pass of one chain over a bundle.
+
+    Parameters
+    ----------
+    safe : bool
+        Whether nothing underflowed: then `emission` (K, n), `before`, `predicted` and
+        `total` are those of the kernel `forward`; otherwise `predicted` has logarithms.
+    log : ndarray of shape (K, n)
+        Log-density of each row under each state.
+    previous, past : ndarray of shape (K, m)
+        Log-probabilities of the states before the first row, and at it.
+    density : ndarray of shape (n,)
+        Log-density of each row given the rows before.
+    """
+
+    safe: bool
+    log: Array
+    previous: Array
+    past: Array
+    emission: Array
+    before: Array
+    predicted: Array
+    total: Array
+    density: Array
+
+    def log_filtered(self, at: Any = slice(None)) -> Array:
+        """Log-probabilities of the states given the rows so far, at some columns."""
+        predicted, density = self.predicted[:, at], self.density[at]
+        predicted = _log(predicted) if self.safe else predicted
+        seen = density > -np.inf
+        joint = predicted + np.where(seen, self.log[:, at], 0.0)
+        return np.asarray(joint - np.where(seen, density, 0.0))
+
+
+class Pass(NamedTuple):
+    """What chains say of a bundle: `Chains.smooth`.
+
+    Parameters
+    ----------
+    smoothed : ndarray of shape (C, K, n)
+        Probability of each chain and state given all rows of the sequence.
+    log_density : ndarray of shape (C, n)
+        Log-density of each row under each chain given the rows before.
+    share : ndarray of shape (C, m)
+        Probability of each chain for each segment.
+    bound : ndarray of shape (m,)
+        Log-density of the sequence of each segment that is the first of its sequence,
+        zero for the others.
+    pairs : ndarray of shape (C, K, K)
+        Expected number of transitions, weighed by the weights of the sequences.
+    """
+
+    smoothed: Array
+    log_density: Array
+    share: Array
+    bound: Array
+    pairs: Array
+
+
+@dataclass(frozen=True)
+class Chains(Generic[C]):
+    """C Markov chains of K states each at fixed parameters.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (C,)
+        Probability of each chain.
+    start : ndarray of shape (C, K)
+        Probabilities of the states at the first row.
+    transition : ndarray of shape (C, K, K)
+        Probability of each next state given the state.
+    components : Learner
+        C K laws of a row, the states of a chain adjacent.
+    rules : Rules
+        What the M-step keeps to.
+    """
+
+    weights: Array
+    start: Array
+    transition: Array
+    components: C
+    rules: Rules
+
+    @property
+    def n_chains(self) -> int:
+        return len(self.weights)
+
+    @property
+    def n_states(self) -> int:
+        return int(self.start.shape[1])
+
+    @property
+    def n_laws(self) -> int:
+        return self.start.size
+
+    @cached_property
+    def _transposed(self) -> Array:
+        return np.ascontiguousarray(self.transition.mT)
+
+    @cached_property
+    def log_weights(self) -> Array:
+        return _log(self.weights)
+
+    @cached_property
+    def log_start(self) -> Array:
+        return _log(self.start)
+
+    @cached_property
+    def log_transition(self) -> Array:
+        return _log(self.transition)
+
+    def evaluate(self, X: Any, bundle: Bundle, scratch: Scratch) -> Emissions:
+        """Log-densities of the rows of a bundle under all laws."""
+        n = len(bundle.rows)
+        log = scratch("log", (self.n_laws, n))
+        views: dict[Any, Any] = {}
+        blocks = []
+        for number, (at, block) in enumerate(bundle.blocks):
+            key = block.complete if block.observed is None else block.observed.tobytes()
+            if key not in views:
+                views[key] = (
+                    self.components.view(complete=block.complete)
+                    if block.observed is None
+                    else self.components.pattern_view(block.observed)
+                )
+            out = scratch("block", (self.n_laws, len(block.weight)))
+            own = Named(scratch, f"block {number}: ")
+            features = views[key].evaluate(X[block.rows], own, out)
+            log[:, at] = out
+            blocks.append((views[key], features))
+        if bundle.labels is not None:
+            known = bundle.labels >= 0
+            wrong = np.arange(self.n_laws)[:, None] % self.n_states != bundle.labels
+            log[wrong & known] = -np.inf
+        return Emissions(log, blocks)
+
+    def relative(self, log: Array, chain: int, scratch: Scratch) -> tuple[Array, Array]:
+        """Probabilities (K, n) of rows under states in units of their sum, and its log.
+
+        A row impossible under all states has ones, and a log of -inf.
+        """
+        K, n = self.n_states, log.shape[1]
+        emission = scratch(f"emission {chain}", (K, n))
+        emission[:] = log[chain * K : (chain + 1) * K]
+        unit = scratch(f"unit {chain}", (n,))
+        room = scratch("room", (2, n))
+        ones = scratch("ones", (n,))
+        ones[:] = 1.0
+        normalize(emission, np.zeros(K), ones, np.zeros(K), unit, *room)
+        impossible = unit < _IMPOSSIBLE
+        if impossible.any():
+            emission[:, impossible] = 1.0
+            unit[impossible] = -np.inf
+        return emission, unit
+
+    def begin(
+        self, bundle: Bundle, messages: Messages | None, chain: int
+    ) -> tuple[Array, Array]:
+        """Logs (K, m) of the states before each segment, and of its future."""
+        if messages is None:
+            shape = (self.n_states, len(bundle.segments))
+            return np.full(shape, -np.inf), np.zeros(shape)
+        at = bundle.segments
+        return messages.previous[at, chain].T, messages.future[at, chain].T
+
+    def past(self, previous: Array, chain: int) -> Array:
+        """Log-probabilities (K, m) of first states, given those before or none."""
+        start = np.broadcast_to(self.log_start[chain][:, None], previous.shape).copy()
+        known = np.flatnonzero(previous.max(axis=0) > -np.inf)
+        if len(known):
+            pairs = previous[:, None, known] + self.log_transition[chain][:, :, None]
+            start[:, known] = np.logaddexp.reduce(pairs, axis=0)
+        return start
+
+    def filter(
+        self,
+        log: Array,
+        chain: int,
+        previous: Array,
+        offset: NDArray[np.intp],
+        scratch: Scratch,
+    ) -> Filtered:
+        """Forward pass of one chain, in logarithms where need be."""
+        shape = (self.n_states, log.shape[1])
+        emission, unit = self.relative(log, chain, scratch)
+        before = scratch(f"before {chain}", shape)
+        predicted = scratch(f"predicted {chain}", shape)
+        total = scratch(f"total {chain}", shape[1:])
+        past = self.past(previous, chain)
+        safe = forward(
+            emission,
+            self.transition[chain],
+            np.exp(previous),
+            np.exp(past),
+            offset,
+            before,
+            predicted,
+            total,
+        )
+        own = log[chain * self.n_states : (chain + 1) * self.n_states]
+        if safe:
+            density = np.log(total) + unit
+        else:
+            density = np.empty(shape[1])
+            steps = self.log_transition[chain]
+            log_forward(own, steps, past, offset, predicted, density)
+        arrays = (own, previous, past, emission, before, predicted, total, density)
+        return Filtered(safe, *arrays)
+
+    def smooth(
+        self,
+        emissions: Emissions,
+        bundle: Bundle,
+        messages: Messages | None,
+        scratch: Scratch,
+    ) -> Pass:
+        """Forward and backward pass of all chains over a bundle."""
+        n = len(bundle.rows)
+        C, K = self.n_chains, self.n_states
+        log_density = scratch("log_density", (C, n))
+        passes = []
+        for chain in range(C):
+            previous, future = self.begin(bundle, messages, chain)
+            done = self.filter(emissions.log, chain, previous, bundle.offset, scratch)
+            log_density[chain] = done.density
+            passes.append((done, future))
+        share, bound = self._shares(bundle, messages, log_density)
+        smoothed = scratch("smoothed", (C, K, n))
+        pairs = np.zeros((C, K, K))
+        for chain, (done, future) in enumerate(passes):
+            weight = share[chain] * bundle.weight
+            pairs[chain] = self._backward(done, chain, future, bundle, weight, scratch)
+            smoothed[chain] = done.predicted
+            if C > 1:
+                smoothed[chain] *= share[chain][bundle.lane]
+        return Pass(smoothed, log_density, share, bound, pairs)
+
+    def _shares(
+        self, bundle: Bundle, messages: Messages | None, log_density: Array
+    ) -> tuple[Array, Array]:
+        """Probability (C, m) of each chain, and log-density (m,) of the sequences."""
+        m = len(bundle.segments)
+        totals = np.stack(
+            [np.bincount(bundle.lane, row, minlength=m) for row in log_density]
+        )
+        leads = np.ones(m, bool)
+        if messages is not None:
+            whole = messages.whole[bundle.segments]
+            leads = messages.leads[bundle.segments]
+            totals = np.where(whole, totals, messages.density[bundle.segments].T)
+        joint = totals + self.log_weights[:, None]
+        bound = np.logaddexp.reduce(joint, axis=0)
+        possible = np.where(bound > -np.inf, bound, 0.0)
+        share = np.where(
+            bound > -np.inf, np.exp(joint - possible), self.weights[:, None]
+        )
+        return share, np.where(leads, bound, 0.0)
+
+    def _backward(
+        self,
+        done: Filtered,
+        chain: int,
+        future: Array,
+        bundle: Bundle,
+        weight: Array,
+        scratch: Scratch,
+    ) -> Array:
+        """Smooth in place; expected transitions (K, K) of sequences with weights."""
+        K = self.n_states
+        first = np.empty((K, len(weight)))
+        if done.safe and backward(
+            done.emission,
+            self._transposed[chain],
+            np.exp(future - future.max(axis=0)),
+            bundle.offset,
+            done.predicted,
+            first,
+        ):
+            before = done.before
+            if (weight != 1.0).any():
+                before = before * weight[bundle.lane]
+            expected = np.dot(before, done.emission.T)
+            return np.asarray(self.transition[chain] * expected)
+        past, steps = done.past, self.log_transition[chain]
+        log_forward(done.log, steps, past, bundle.offset, done.predicted, done.density)
+        pairs = np.zeros((K, K))
+        log_backward(
+            done.log,
+            steps,
+            future,
+            bundle.offset,
+            done.predicted,
+            done.density,
+            done.previous,
+            first,
+            pairs,
+            weight,
+        )
+        return pairs
+
+    def e_step(
+        self, X: Any, messages: Messages | None, bundle: Bundle, scratch: Scratch
+    ) -> ChainStatistics:
+        """Statistics of a bundle, under the probabilities of this model."""
+        emissions = self.evaluate(X, bundle, scratch)
+        done = self.smooth(emissions, bundle, messages, scratch)
+        weight = bundle.weight[bundle.lane]
+        smoothed = done.smoothed.reshape(self.n_laws, -1)
+        smoothed *= weight
+        sums: dict[int, tuple[Any, Any]] = {}
+        for (at, _), (view, features) in zip(
+            bundle.blocks, emissions.blocks, strict=True
+        ):
+            _, own = sums.setdefault(id(view), (view, view.zeros()))
+            view.accumulate(own, features, np.ascontiguousarray(smoothed[:, at]))
+        family = total(view.complete(own) for view, own in sums.values())
+        leads = bundle.weight
+        if messages is not None:
+            leads = leads * messages.leads[bundle.segments]
+        first = done.smoothed[:, :, : len(leads)]
+        if messages is not None:
+            first = first[:, :, messages.leads[bundle.segments]]
+        return ChainStatistics(
+            done.share @ leads,
+            first.sum(axis=2),
+            done.pairs,
+            family,
+            float(bundle.weight @ done.bound),
+            float(weight.sum()),
+        )
+
+    @property
+    def log_prior(self) -> float:
+        """What the priors of the parameters add to the log-likelihood."""
+        return self.rules.log_prior(self.start, self.transition) + float(
+            self.components.log_prior
+        )
+
+    def posterior_bound(self, statistics: ChainStatistics) -> ChainStatistics:
+        """The same sums, their bound one on the log-posterior of the parameters."""
+        return replace(statistics, bound=statistics.bound + self.log_prior)
+
+    def settle(self, data: Self) -> Self:
+        """The same chains as the start of a run; `data` has equal components."""
+        shares = np.full(self.n_laws, 1.0 / self.n_laws)
+        return replace(self, components=self.components.settle(shares, data.components))
+
+    def m_step(self, statistics: ChainStatistics) -> Self:
+        rules = self.rules
+        start, transition = rules.maximize(
+            self.start, self.transition, statistics.starts, statistics.transitions
+        )
+        components = self.components
+        if "emission" not in rules.fixed:
+            components = components.maximize(statistics.family)
+        clusters = statistics.clusters
+        return replace(
+            self,
+            weights=clusters / clusters.sum(),
+            start=start,
+            transition=transition,
+            components=components,
+        )
+
+    def pack(self) -> Array:
+        """Logarithms of probabilities, zero where they are, and the components'."""
+        laws = (self.weights, self.start, self.transition)
+        logs = [np.where(law > 0, _log(law), 0.0).ravel() for law in laws]
+        return np.concatenate([*logs, self.components.pack()])
+
+    def unpack(self, vector: Array) -> Self:
+        laws = (self.weights, self.start, self.transition)
+        cuts = np.cumsum([law.size for law in laws])
+        *logs, rest = np.split(vector, cuts)
+        found = [
+            _probabilities(np.where(law > 0, part.reshape(law.shape), -np.inf))
+            for law, part in zip(laws, logs, strict=True)
+        ]
+        start = self.rules.starts(found[1], found[2])
+        components = self.components.unpack(rest)
+        return replace(
+            self,
+            weights=found[0],
+            start=start,
+            transition=found[2],
+            components=components,
+        )
+
+
+@dataclass(frozen=True)
+class Named:
+    """Allocates under names of its own."""
+
+    allocate: Allocate
+    prefix: str
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
+        return self.allocate(self.prefix + name, shape)
+
+
+def _log(probabilities: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities)
+
+
+def _probabilities(logits: Array) -> Array:
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
