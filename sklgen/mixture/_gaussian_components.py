@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +33,10 @@ _CONSTANT = 1e-14
 _LOWEST_FLOOR = 1e-12
 
 
-class GaussianComponents(ABC):
+class GaussianComponents:
     """What an estimator with Gaussian components learns of the data, and tells of them.
 
-    `_learn_scale` comes first.
+    `_learn_scale` comes first; `_n_wanted` is the number of components to fit.
     """
 
     covariance_type: str
@@ -46,10 +45,10 @@ class GaussianComponents(ABC):
     covariances_: Array
     _fitted_shape: dict[str, Any]
 
-    @property
-    @abstractmethod
-    def _n_wanted(self) -> int:
-        """Number of components to fit."""
+    if TYPE_CHECKING:
+
+        @property
+        def _n_wanted(self) -> int: ...
 
     @property
     def _family(self) -> type[Gaussian]:
