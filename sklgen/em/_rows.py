@@ -17,7 +17,7 @@ _BLOCK_BYTES = 640 * 1024
 _BLOCK_ROWS = (256, 2048)
 _TASK_ROWS = 8192
 _RAGGED_TASK_ROWS = 1024
-_PATTERN_ROWS = 128
+_PATTERN_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Rows:
     -----
     A block has 256 to 2048 rows, and a task 8192 rows; threads take one task at a
     time. Rows that miss the same cells have tasks of their own where they are at least
-    128; the others have tasks of 1024, in which those with the same pattern are
+    512; the others have tasks of 1024, in which those with the same pattern are
     adjacent. All this depends on the data and on `n_features` alone, so results are
     the same to the last bit for any number of threads.
     """

@@ -23,7 +23,11 @@ from sklgen.families._gaussian_matrix_view import (
     factorize,
     outer,
 )
-from sklgen.families._missing_kernels import add_residual_draws, complete_errors
+from sklgen.families._missing_kernels import (
+    add_residual_draws,
+    complete_errors,
+    residual_variances,
+)
 
 # Eigenvalues below this share of the largest are rounding, whatever the floor.
 _SINGULAR = 1e-13
@@ -50,10 +54,14 @@ class MatrixGaussian(Gaussian):
     def _complete_view(self) -> View:
         return CompleteMatrixView(self.means, self.covariances, self.pool)
 
+    @cached_property
+    def _ragged_view(self) -> View:
+        return RaggedMatrixView(self.means, self.covariances, self.pool)
+
     def view(self, *, complete: bool) -> View:
         if complete:
             return self._complete_view
-        return RaggedMatrixView(self.means, self.covariances)
+        return self._ragged_view
 
     @cached_property
     def _pattern_views(self) -> dict[bytes, View]:
@@ -134,14 +142,9 @@ class MatrixGaussian(Gaussian):
 
     def conditional_moments(self, X: NDArray[Any]) -> tuple[Array, Array]:
         means = self.means[:, None] + self._errors(X).transpose(0, 2, 1)
-        variances = np.empty(means.shape)
-        patterns, which = np.unique(~np.isnan(X), axis=0, return_inverse=True)
-        for at, seen in enumerate(patterns):
-            cross = self.covariances[:, :, seen]
-            slope = np.linalg.solve(cross[:, seen], cross.mT)
-            left = self.variances() - np.einsum("kij,kji->ki", cross, slope)
-            variances[:, which.ravel() == at] = left[:, None]
-        return means, np.maximum(variances, 0.0)
+        variances = np.zeros((len(self.covariances), *X.shape))
+        residual_variances(X, self.covariances, variances)
+        return means, np.broadcast_to(variances, means.shape)
 
     def conditional_draw(
         self, X: NDArray[Any], labels: NDArray[np.intp], rng: np.random.Generator

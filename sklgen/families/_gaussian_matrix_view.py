@@ -18,7 +18,12 @@ from sklgen.families._gaussian import (
     common_frame,
 )
 from sklgen.families._kernels import add_products, quadratic_densities
-from sklgen.families._missing_kernels import add_moments, complete_errors
+from sklgen.families._pattern_kernels import (
+    add_pattern_moments,
+    in_lanes,
+    out_of_lanes,
+    pattern_densities,
+)
 
 # Beyond this many columns a table of their products outgrows any cache.
 _WIDE = 100
@@ -132,34 +137,38 @@ class RaggedMatrixView(View):
     Errors are about the mean of each component, so that nothing cancels.
     """
 
-    def __init__(self, means: Array, covariances: Array) -> None:
-        self._means = means
-        self._covariances = covariances
+    def __init__(
+        self, means: Array, covariances: Array, pool: Callable[[Array], Array]
+    ) -> None:
+        n, d = means.shape
+        self._n = n
+        self._pool = pool
+        self._means = in_lanes(means)
+        self._covariances = in_lanes(np.broadcast_to(covariances, (n, d, d)))
 
-    def evaluate(
-        self, X: NDArray[Any], allocate: Allocate, out: Array
-    ) -> tuple[NDArray[Any], Array]:
-        errors = allocate("errors", (*self._means.shape, len(X)))
-        complete_errors(X, self._means, self._covariances, out, errors)
-        return X, errors
+    def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> NDArray[Any]:
+        X = np.ascontiguousarray(X)
+        pattern_densities(X, self._means, self._covariances, out)
+        return X
 
     def zeros(self) -> list[Array]:
-        like = (self._means[:, 0], self._means, self._covariances)
-        return [np.zeros(array.shape) for array in like]
+        like = (self._means, self._covariances)
+        return [np.zeros(self._n), *(np.zeros(array.shape) for array in like)]
 
     def accumulate(
-        self,
-        sums: list[Array],
-        features: tuple[NDArray[Any], Array],
-        responsibilities: Array,
+        self, sums: list[Array], features: NDArray[Any], responsibilities: Array
     ) -> None:
         count, first, second = sums
-        X, errors = features
         count += responsibilities.sum(axis=1)
-        add_moments(X, responsibilities, self._covariances, errors, first, second)
+        add_pattern_moments(
+            features, responsibilities, self._means, self._covariances, first, second
+        )
 
     def complete(self, sums: list[Array]) -> Moments:
-        return Moments(*sums)
+        count, first, second = sums
+        lower = out_of_lanes(second, self._n)
+        products = lower + np.tril(lower, -1).mT
+        return Moments(count, out_of_lanes(first, self._n), self._pool(products))
 
 
 class PatternMatrixView(View):

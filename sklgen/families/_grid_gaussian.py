@@ -102,7 +102,14 @@ def sequential_masses(X: Array, means: Array, covariances: Array, out: Array) ->
     """Log of density or mass of the cells of X (n, 3 q), column after column."""
     n, q = len(X), means.shape[1]
     lower, error = np.zeros((q, q)), np.empty(q)
+    inverse, log_inverse = np.empty(q), np.empty(q)
     seen, new = np.zeros(q, dtype=np.bool_), np.zeros(q, dtype=np.bool_)
+    # What is the same for all components: logs of widths, zero for points.
+    log_width = np.zeros((n, q))
+    for i in range(n):
+        for j in range(q):
+            if X[i, q + j] < X[i, 2 * q + j]:
+                log_width[i, j] = math.log(X[i, 2 * q + j] - X[i, q + j])
     for k in range(len(means)):
         mean = means[k]
         for i in range(n):
@@ -113,6 +120,10 @@ def sequential_masses(X: Array, means: Array, covariances: Array, out: Array) ->
             if changed:
                 seen[:] = new
                 _factorize(covariances[k], seen, lower)
+                for j in range(q):
+                    if seen[j]:
+                        inverse[j] = 1.0 / lower[j, j]
+                        log_inverse[j] = -math.log(lower[j, j]) - 0.5 * LOG_2_PI
             total = 0.0
             for j in range(q):
                 if not seen[j]:
@@ -121,16 +132,30 @@ def sequential_masses(X: Array, means: Array, covariances: Array, out: Array) ->
                 for l in range(j):
                     if seen[l]:
                         middle += lower[j, l] * error[l]
-                deviation = lower[j, j]
-                error[j] = (X[i, j] - middle) / deviation
-                low, high = X[i, q + j], X[i, 2 * q + j]
+                error[j] = (X[i, j] - middle) * inverse[j]
+                low = (X[i, q + j] - middle) * inverse[j]
+                high = (X[i, 2 * q + j] - middle) * inverse[j]
                 if low < high:
-                    total += _log_mass(
-                        (low - middle) / deviation, (high - middle) / deviation
-                    )
+                    centre, width = 0.5 * (low + high), high - low
+                    if width * (1.0 + abs(centre)) < _NARROW:
+                        total += log_width[i, j] + log_inverse[j]
+                        total += _narrow(centre * centre, width * width)
+                    else:
+                        total += _log_mass(low, high)
                 else:
-                    total -= 0.5 * (error[j] ** 2 + LOG_2_PI) + np.log(deviation)
+                    total += log_inverse[j] - 0.5 * error[j] ** 2
             out[k, i] = total
+
+
+@njit(nogil=True, cache=True)
+def _narrow(m: float, w: float) -> float:
+    """Log of a narrow interval's mass over its width and the density at zero.
+
+    `m` and `w` are the squares of its middle and width. What cancels in a difference
+    of tails does not in a series, which costs less too.
+    """
+    series = w * ((m - 1.0) / 24.0 + w * (m * m - 6.0 * m + 3.0) / 1920.0)
+    return series * (1.0 - series * (0.5 - series / 3.0)) - 0.5 * m
 
 
 @njit(nogil=True, cache=True)
@@ -155,11 +180,6 @@ def _log_mass(low: float, high: float) -> float:
     if high < 0.0:
         low, high = -high, -low
     middle, width = 0.5 * (low + high), high - low
-    if width * (1.0 + abs(middle)) < _NARROW:
-        # What cancels in a difference does not in a series, which costs less too.
-        m, w = middle * middle, width * width
-        series = w * ((m - 1.0) / 24.0 + w * (m * m - 6.0 * m + 3.0) / 1920.0)
-        return math.log(width) - 0.5 * (m + LOG_2_PI) + math.log1p(series)
     if low > _FAR:
         ratio = _inverse_mills(low)
         growth = math.log1p((_inverse_mills(high) - ratio) / ratio)

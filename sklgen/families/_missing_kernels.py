@@ -126,39 +126,25 @@ def complete_errors(
 
 
 @njit(nogil=True, cache=True)
-def add_moments(
-    X: NDArray[Any],
-    weights: Array,
-    covs: Array,
-    errors: Array,
-    first: Array,
-    second: Array,
-) -> None:
-    """Add the expected moments of a block, weighed by `weights` (K, n).
-
-    `first` (K, d) gains the sums of the errors; `second`, (K, d, d) or (1, d, d) as
-    `covs`, those of their outer products and of the residual covariances.
-    """
+def residual_variances(X: NDArray[Any], covs: Array, out: Array) -> None:
+    """Write to `out` (K or 1, n, d) the variance of missing cells given the others."""
     n, d = X.shape
-    for k in range(len(weights)):
-        first[k] += np.dot(errors[k], weights[k])
-        second[k % len(covs)] += np.dot(errors[k] * weights[k], errors[k].T)
-    lower, residual = np.empty((d, d)), np.empty((d, d))
+    lower = np.empty((d, d))
     seen, unseen = np.empty(d, np.intp), np.empty(d, np.intp)
     start = 0
     while start < n:
         stop = _run_of_equal_pattern(X, start)
         n_seen, n_unseen = _split_columns(X[start], seen, unseen)
-        for m in range(len(covs)):
-            total = 0.0
-            for k in range(m, len(weights), len(covs)):
-                for row in range(start, stop):
-                    total += weights[k, row]
-            _factorize(covs[m], seen[:n_seen], unseen[:n_unseen], lower)
-            _residual(covs[m], unseen[:n_unseen], lower[n_seen:d, :n_seen], residual)
-            for i in range(n_unseen):
-                for j in range(n_unseen):
-                    second[m, unseen[i], unseen[j]] += total * residual[i, j]
+        if n_unseen:
+            for k in range(len(covs)):
+                _factorize(covs[k], seen[:n_seen], unseen[:n_unseen], lower)
+                for i in range(n_unseen):
+                    c = unseen[i]
+                    value = covs[k, c, c]
+                    for j in range(n_seen):
+                        value -= lower[n_seen + i, j] ** 2
+                    for row in range(start, stop):
+                        out[k, row, c] = max(value, 0.0)
         start = stop
 
 

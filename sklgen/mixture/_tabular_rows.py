@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,7 @@ from sklgen.families._base import Allocate, Array
 from sklgen.families._categorical import Categorical
 from sklgen.families._gaussian import Gaussian
 from sklgen.families._grid_gaussian import GridGaussian
-
-# Nodes of the quadrature over a component's normal law.
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
-_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
-# Components with less posterior probability than this add nothing to a mean.
-_NEGLIGIBLE = 1e-9
+from sklgen.mixture._mapped_means import MappedMeans
 
 
 @dataclass(frozen=True)
@@ -208,11 +204,25 @@ class TableReader(Components):
         return self.product.conditional_draw(X, labels, rng)
 
     def conditional_mean(self, X: NDArray[Any], weights: Array) -> Array:
-        means = self.product.conditional_mean(X, weights)
+        means = np.empty(X.shape)
+        scores: dict[int, tuple[Array, Array]] = {}
+        for part, at in zip(self.product.parts, self.product.columns, strict=True):
+            if not isinstance(part, GridGaussian):
+                means[:, at] = part.conditional_mean(X[:, at], weights)
+                continue
+            own = at[: part.gaussian.shape[1]]
+            moments = part.gaussian.conditional_moments(X[:, own])
+            means[:, at] = np.nan
+            means[:, own] = np.einsum("kn,knj->nj", weights, moments[0])
+            scores = {
+                int(j): (moments[0][:, :, place], moments[1][:, :, place])
+                for place, j in enumerate(own)
+            }
         for column, typed in self._numbers():
             rows = np.flatnonzero(np.isnan(X[:, typed]).all(axis=1))
             if len(rows):
-                cells = self._mean_cells(column, typed, X[rows], weights[:, rows])
+                laws = scores.get(int(typed[-1]), ())
+                cells = self._mean_cells(column, typed, rows, weights[:, rows], laws)
                 means[np.ix_(rows, typed)] = cells
         return means
 
@@ -222,10 +232,27 @@ class TableReader(Components):
             if column.kind != "label":
                 yield column, np.flatnonzero(encoder.source_ == j)
 
+    @cached_property
+    def _mapped(self) -> dict[int, MappedMeans]:
+        """What averages numbers, by the column of their scores."""
+        return {
+            int(typed[-1]): MappedMeans(column.map)
+            for column, typed in self._numbers()
+            if column.map is not None
+        }
+
     def _mean_cells(
-        self, column: Any, typed: NDArray[np.intp], X: NDArray[Any], weights: Array
+        self,
+        column: Any,
+        typed: NDArray[np.intp],
+        rows: NDArray[np.intp],
+        weights: Array,
+        laws: tuple[Array, ...],
     ) -> Array:
-        """Typed cells of the mean of a number column given each row."""
+        """Typed cells of the mean of a number column, for rows that miss it.
+
+        `laws` are the means and variances (K, n) or (K, 1) of its scores in all rows.
+        """
         probabilities = self._probabilities(typed[0]) if column.has_codes else None
         if column.map is None:
             values = column.atoms.astype(np.float64)
@@ -233,12 +260,16 @@ class TableReader(Components):
             nearest = np.abs(mean[:, None] - values).argmin(axis=1)
             return np.asarray(nearest[:, None], dtype=np.float64)
         share = weights
-        mean = np.zeros(len(X))
+        mean = np.zeros(len(rows))
         if probabilities is not None:
             share = weights * probabilities[:, :1]
             atoms = column.scale.coordinates(column.atoms)
             mean += weights.T @ (probabilities[:, 1:] @ atoms)
-        mean += self._continuous_mean(column.map, typed[-1], X, share)
+        alike = laws[0].shape[1] == 1
+        means, variances = laws if alike else (law[:, rows] for law in laws)
+        shares = np.ones_like(means) if alike else share
+        numbers = self._mapped[int(typed[-1])](means, variances, shares)
+        mean += np.einsum("kn,kn->n", share, np.broadcast_to(numbers, share.shape))
         scores = column.map.transform(mean)[:, None]
         if probabilities is None:
             return np.asarray(scores)
@@ -251,26 +282,3 @@ class TableReader(Components):
                 place = int(np.flatnonzero(columns == at)[0])
                 return np.asarray(part.probabilities()[place])
         raise AssertionError
-
-    def _continuous_mean(
-        self, quantile_map: Any, at: np.intp, X: NDArray[Any], share: Array
-    ) -> Array:
-        """Sum over components of `share` times the mean of the mapped normal law."""
-        for part, columns in zip(self.product.parts, self.product.columns, strict=True):
-            if isinstance(part, GridGaussian):
-                q = part.gaussian.shape[1]
-                j = int(np.flatnonzero(columns[:q] == at)[0])
-                means, variances = part.gaussian.conditional_moments(X[:, columns[:q]])
-                break
-        if means.shape[1] == 1:
-            nodes = means[:, 0, j, None] + np.sqrt(variances[:, 0, j, None]) * _NODES
-            return np.asarray(share.T @ (quantile_map.inverse(nodes) @ _NODE_WEIGHTS))
-        total = np.zeros(len(X))
-        for k in range(len(share)):
-            rows = np.flatnonzero(share[k] > _NEGLIGIBLE)
-            mean, deviation = means[k, rows, j], np.sqrt(variances[k, rows, j])
-            nodes = mean[:, None] + deviation[:, None] * _NODES
-            total[rows] += share[k, rows] * (
-                quantile_map.inverse(nodes) @ _NODE_WEIGHTS
-            )
-        return total

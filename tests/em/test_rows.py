@@ -149,9 +149,9 @@ def tasks_of(X, weight=None):
 
 
 def test_common_patterns_have_tasks_of_their_own():
-    """127 rows are few, 128 are many; rows without weight don't count."""
+    """511 rows are few, 512 are many; rows without weight don't count."""
     rng = np.random.default_rng(0)
-    sizes = {(0,): 127, (1,): 128, (2,): 20_000, (0, 1): 130, (0, 1, 2): 200}
+    sizes = {(0,): 511, (1,): 512, (2,): 20_000, (0, 1): 514, (0, 1, 2): 600}
     X, weight = rng.normal(size=(300, 3)), np.ones(300)
     for missing, n in sizes.items():
         part, own = rng.normal(size=(n, 3)), np.ones(n)
@@ -171,13 +171,13 @@ def test_common_patterns_have_tasks_of_their_own():
             assert observed is None
             assert seen.all()
         elif observed is None:
-            assert len(rows) == 127 + 127
+            assert len(rows) == 511 + 511
         else:
             assert np.all(seen == observed)
             found.append((tuple(np.flatnonzero(~observed)), len(rows)))
     assert sorted(found) == [
-        ((0, 1, 2), 200),
-        ((1,), 128),
+        ((0, 1, 2), 600),
+        ((1,), 512),
         ((2,), 3616),
         ((2,), 8192),
         ((2,), 8192),
@@ -186,7 +186,7 @@ def test_common_patterns_have_tasks_of_their_own():
 
 def test_patterns_of_many_columns_are_told_apart():
     """More than one byte of them, and rows that differ in the last one alone."""
-    X = np.zeros((600, 19))
+    X = np.zeros((2400, 19))
     X[:, 0] = np.nan
     X[::2, 18] = np.nan
     tasks = tasks_of(X)
