@@ -12,8 +12,8 @@ like it, measure how like it is, and fill in what is missing.
 # ------------------------
 #
 # ``TabularEncoder`` is what ``TabularMixture`` reads tables with. Labels become codes
-# and numbers normal scores. Values that many rows share become codes too: those of a
-# coarse scale, such as whole millimetres. The way back is exact.
+# and numbers normal scores. Numbers that stand out from their neighbours, such as the 0
+# of an amount that most rows lack, would become codes too. The way back is exact.
 
 import matplotlib.pyplot as plt
 import numpy as np

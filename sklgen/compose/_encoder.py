@@ -50,9 +50,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Number columns to treat as labels: a mask, positions or names. Columns of
         strings, categories, booleans and other objects are labels in any case.
     atom_share : float, default=0.03
-        A number is an atom if its share of the observed weight that is not on heavier
-        atoms is larger than this, and its weight at least 10. Where fewer than 10
-        distinct values are left, all are.
+        A number is an atom if its weight, of at least 10, is more than that of its
+        neighbours tells, by no chance and by more than this share of the observed
+        weight that is not on heavier atoms. Where fewer than 10 distinct values are
+        left, or have no larger share than this, all are.
     max_categories : int or None, default=None
         Largest number of codes of a column of labels. The rarest labels beyond share
         the last code, from which `inverse_transform` draws one of them by frequency.
@@ -97,6 +98,13 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
+    Neighbours are up to five distinct values to each side, whose weight a smooth
+    density spreads over the cells of the grid between them; where several values are as
+    heavy, as those that others were rounded to, these are neighbours too. A binomial
+    test at level 0.01, corrected for the number of distinct values, rules out chance.
+    Values that stand out from the cells beside them, but are no atoms, keep their
+    weight in draws.
+
     A column with atoms and a continuous part gives two typed columns: codes, in which 0
     says that the value is no atom, and scores, NaN where it is one.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklgen.compose._atoms import find_atoms
 from sklgen.compose._cells import Cells, Mask, Stub
 from sklgen.compose._columns import (
     NANOSECONDS,
@@ -23,10 +24,6 @@ from sklgen.compose._quantile_map import (
 from sklgen.compose._resolution import Floats, Scale, learn_scale
 from sklgen.families._base import Array
 
-# Fewer distinct values than this are levels.
-_FEWEST_VALUES = 10
-# Weight that an atom has at least.
-_LEAST_WEIGHT = 10
 # Columns without grid with more distinct values come back to rounding only.
 _LARGEST_TABLE = 2**20
 # A cell that touches a bound has all the weight beyond it: its score's limit.
@@ -63,9 +60,7 @@ class NumberColumn(Column):
         observed = ~cells.missing
         values, rows = np.unique(cells.values[observed], return_inverse=True)
         counts = np.asarray(np.bincount(rows, weights=weight[observed]), np.float64)
-        atom = _heavy(counts, rules.atom_share)
-        if (~atom).sum() < _FEWEST_VALUES:
-            atom[:] = True
+        atom = find_atoms(values, counts, rules.atom_share)
         rest = values[~atom]
         bounds = _learn_bounds(cells, values, rest, given)
         scale: Scale = Floats()
@@ -242,17 +237,6 @@ class NumberColumn(Column):
     def _exact_scores(self) -> Array:
         assert self.map is not None
         return self.map.transform(self.scale.coordinates(self.exact))
-
-
-def _heavy(counts: Array, share: float) -> Mask:
-    """Values with more than a share of the weight that heavier ones leave."""
-    atom = np.zeros(len(counts), dtype=bool)
-    while True:
-        heavy = counts > share * counts[~atom].sum()
-        grown = atom | (heavy & (counts >= _LEAST_WEIGHT))
-        if (grown == atom).all():
-            return atom
-        atom = grown
 
 
 def _learn_map(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
+from sklgen.compose._atoms import find_heaps
 from sklgen.families._base import Array
 
 # Below this share of the room between the last knot and a bound, the approach to the
@@ -200,7 +201,8 @@ def through_cells(
     """The map through cell edges of a column of whole numbers.
 
     Each value counts as spread over its cell, which reaches half a unit to both sides,
-    or up to the cells of its neighbours where it has too little weight for two knots.
+    or up to the cells of its neighbours where it has too little weight for two knots
+    and does not stand out from them.
 
     Parameters
     ----------
@@ -222,6 +224,7 @@ def through_cells(
     """
     total = weight.sum()
     heavy = weight >= (total / n_knots if len(x) > n_knots else 0)
+    heavy |= find_heaps(x, weight, atoms)
     left, right = _gaps(x, heavy, atoms)
     # Gaps that are knots: all that touch a heavy cell or hold an atom, and quantiles.
     is_knot = heavy[:-1] | heavy[1:] | (left < right)
