@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from sklgen import datasets
-from sklgen.metrics import TwoSampleTestResult, classifier_two_sample_test
+from sklgen.metrics import TwoSampleTestResult, _two_sample, classifier_two_sample_test
+from sklgen.metrics._tables import take
 from sklgen.metrics._two_sample import _auc
 
 LOADERS = [name for name in datasets.__all__ if name.startswith("load_")]
@@ -52,6 +53,26 @@ def test_independent_columns_are_told_apart(loader):
     print(f"{loader}: independent columns, AUC {result.auc:.3f}")
     assert result.auc > 0.5 + 5 * result.std_error
     assert result.score < 0.7
+
+
+def test_rows_of_each_table_come_from_a_stream_of_their_own(monkeypatch):
+    """Neither the positions nor the number of the other table's rows show in them."""
+    drawn = []
+
+    def spy(table, rows):
+        drawn.append(rows)
+        return take(table, rows)
+
+    monkeypatch.setattr(_two_sample, "take", spy)
+    X = np.random.default_rng(0).normal(size=(300, 1))
+    for real in (X, X[:200], X[:100]):
+        classifier_two_sample_test(real, X, n_splits=2, random_state=0)
+    (one, other), *smaller = zip(drawn[::2], drawn[1::2], strict=True)
+    assert sorted(one) == sorted(other)
+    # Equal positions are as many as in independent orders: one on average.
+    assert (one == other).sum() < 10
+    for _, again in smaller:
+        assert np.array_equal(again, other[: len(again)])
 
 
 def test_standard_error_is_the_spread_of_repeated_draws():
