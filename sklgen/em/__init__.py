@@ -1,6 +1,6 @@
 """The fitting loop of every latent-variable model, and where its sums run."""
 
-from sklgen.em._loop import Run, best, first_best, run
+from sklgen.em._loop import Run, best, blend, first_best, run, warn_unconverged
 from sklgen.em._pool import Scratch
 from sklgen.em._rows import Block, Rows
 from sklgen.em._sequences import Bundle, Sequences
@@ -14,8 +14,10 @@ __all__ = [
     "Scratch",
     "Sequences",
     "best",
+    "blend",
     "first_best",
     "n_threads",
     "run",
     "single_threaded_libraries",
+    "warn_unconverged",
 ]

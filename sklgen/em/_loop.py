@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 # Above this rate of convergence an extrapolation is tried after two plain steps.
 _SLOW_RATE = 0.8
@@ -17,6 +19,8 @@ _SLOWEST_RATE = 0.999
 _LONGEST_LEAP = 1e3
 # Gains below this share of the bound are rounding.
 _ROUNDING = 1e-14
+# Exponent of the step size of online EM (Cappe and Moulines, 2009).
+_FORGETTING = 0.7
 
 
 class Statistics(Protocol):
@@ -294,3 +298,54 @@ def first_best(bounds: Sequence[float]) -> int:
     highest = max(bounds)
     enough = highest - 1e-6 * max(1.0, abs(highest))
     return next(index for index, bound in enumerate(bounds) if bound >= enough)
+
+
+def blend(before: Any, batch: Any) -> Any:
+    """Statistics of earlier batches and of one more, for an M-step of online EM.
+
+    Parameters
+    ----------
+    before : Statistics
+        Those of all batches so far, by the parameters that the M-step starts from.
+    batch : Statistics
+        Those of one more batch, about the same parameters.
+
+    Returns
+    -------
+    statistics : Statistics
+        A blend in which the batch counts by its share of all weight so far, to the
+        power 0.7; its weight is all weight so far.
+    """
+    weight = before.weight + batch.weight
+    share = (batch.weight / weight) ** _FORGETTING
+    mixed = before * ((1 - share) / before.weight) + batch * (share / batch.weight)
+    return mixed * weight
+
+
+def warn_unconverged(
+    found: Run[Any], estimator: Any, remedy: str, *, stacklevel: int
+) -> None:
+    """Warn that a run ended before it converged, and say why.
+
+    Parameters
+    ----------
+    found : Run
+        The run.
+    estimator : object
+        What was fitted, with `max_iter` and `tol`.
+    remedy : str
+        What to do where rounding ended the run.
+    stacklevel : int
+        Frames to the call of the user, from here.
+    """
+    if found.converged or not estimator.max_iter:
+        return
+    name, n_iter = type(estimator).__name__, found.n_iter
+    message = (
+        f"{name} did not converge in max_iter={n_iter} iterations: the gain left is "
+        f"above tol={estimator.tol}. Raise max_iter or tol."
+        if n_iter >= estimator.max_iter
+        else f"{name} stopped after {n_iter} iterations, where rounding outweighs what "
+        f"a step gains: {remedy}"
+    )
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)

@@ -99,8 +99,6 @@ class Sequences:
         As in `Rows`.
     labels : ndarray of shape (n,) or None, default=None
         Known states, -1 where unknown.
-    cut : bool, default=True
-        Whether long sequences are cut into segments.
 
     Notes
     -----
@@ -121,7 +119,6 @@ class Sequences:
         n_threads: int,
         patterned: NDArray[np.intp] | None = None,
         labels: NDArray[np.intp] | None = None,
-        cut: bool = True,
     ) -> None:
         self.X = X
         self.ends = ends
@@ -129,9 +126,10 @@ class Sequences:
         self.labels = labels
         self._patterned = patterned
         self._block = _size(_BLOCK_BYTES, n_features, _BLOCK_ROWS)
-        self.segments = _cut(ends, self.weight > 0, _SEGMENT_ROWS if cut else len(X))
-        size = _size(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
-        self._bundles = [self._bundle(lanes) for lanes in _groups(self.segments, size)]
+        self.segments = _cut(ends, self.weight > 0, _SEGMENT_ROWS)
+        self._size = _size(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
+        every = np.arange(len(self.segments.start))
+        self._bundles = [self._bundle(lanes) for lanes in self._groups(every)]
         self.pool = Pool(n_threads)
 
     def __enter__(self) -> Sequences:
@@ -170,6 +168,33 @@ class Sequences:
             self.weight[self.segments.sequence[lanes]],
             None if self.labels is None else self.labels[rows],
         )
+
+    def _groups(self, chosen: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+        """Segments of similar length for each bundle, the longest first."""
+        lengths = self.segments.length[chosen]
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            n_lanes = max(self._size // int(lengths[order[start]]), 1)
+            yield chosen[order[start : start + n_lanes]]
+            start += n_lanes
+
+    def ordered(self) -> Iterator[list[Bundle]]:
+        """Bundles in lists, whose later members go on where the earlier ones end.
+
+        Yields
+        ------
+        bundles : list of Bundle
+            One bundle of whole sequences, or the segments of one sequence in order.
+        """
+        whole = self.segments.whole
+        for lanes in self._groups(np.flatnonzero(whole)):
+            yield [self._bundle(lanes)]
+        cut = np.flatnonzero(~whole)
+        changes = np.flatnonzero(np.diff(self.segments.sequence[cut])) + 1
+        for run in np.split(cut, changes):
+            if len(run):
+                yield [self._bundle(run[at : at + 1]) for at in range(len(run))]
 
     def _blocks(
         self, rows: NDArray[np.intp]
@@ -273,14 +298,3 @@ def _cut(ends: NDArray[np.intp], used: NDArray[np.bool_], longest: int) -> Segme
     return Segments(
         starts[sequence] + low, high - low, sequence, n_pieces[sequence] == 1
     )
-
-
-def _groups(segments: Segments, size: int) -> Iterator[NDArray[np.intp]]:
-    """Segments of similar length, about `size` rows together, the longest first."""
-    order = np.argsort(-segments.length, kind="stable")
-    lengths = segments.length[order]
-    start = 0
-    while start < len(order):
-        n_lanes = max(size // int(lengths[start]), 1)
-        yield order[start : start + n_lanes]
-        start += n_lanes

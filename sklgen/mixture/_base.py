@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklgen._random import as_generator
 from sklgen.base import check_weights
-from sklgen.em import Rows, Run, best, first_best, run
+from sklgen.em import Rows, Run, best, blend, first_best, run, warn_unconverged
 from sklgen.families import Learner
 from sklgen.families._base import EMPTY_SHARE, Array
 from sklgen.mixture._fitted import LikelihoodMixture
@@ -39,8 +39,6 @@ _SAMPLE_ROWS_PER_COMPONENT = 64
 _SAMPLE_TOL = 1e-3
 # A run on the sample pays where this many times its rows are given.
 _LARGER = 4
-# Exponent of the step size of online EM (Cappe and Moulines, 2009).
-_FORGETTING = 0.7
 
 
 class BaseMixture(LikelihoodMixture):
@@ -239,14 +237,11 @@ class BaseMixture(LikelihoodMixture):
         model = self._fitted()
         with self._rows(X, weight, model.components) as rows:
             batch = rows.sum(model.e_step)
-        total = self._statistics.weight + batch.weight
-        share = (batch.weight / total) ** _FORGETTING
-        blend = self._statistics * ((1 - share) / self._statistics.weight)
-        blend = (blend + batch * (share / batch.weight)) * total
+        mixed = blend(self._statistics, batch)
         self.n_iter_ += 1
-        self.lower_bounds_.append(blend.bound / total)
-        updated = model.m_step(blend)
-        self._keep(updated, blend.recentred(model.components, updated.components))
+        self.lower_bounds_.append(mixed.bound / mixed.weight)
+        updated = model.m_step(mixed)
+        self._keep(updated, mixed.recentred(model.components, updated.components))
 
     def _keep(self, model: Mixture[Any], statistics: MixtureStatistics) -> None:
         self._statistics = statistics
@@ -256,16 +251,8 @@ class BaseMixture(LikelihoodMixture):
         self._store(model)
 
     def _warn(self, found: Run[Any]) -> None:
-        if self._must_converge and not found.converged and self.max_iter > 0:
-            name, n_iter = type(self).__name__, found.n_iter
-            message = (
-                f"{name} did not converge in max_iter={n_iter} iterations: the gain "
-                f"left is above tol={self.tol}. Raise max_iter or tol."
-                if n_iter >= self.max_iter
-                else f"{name} stopped after {n_iter} iterations, where rounding "
-                f"outweighs what a step gains: {self._remedy}"
-            )
-            warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        if self._must_converge:
+            warn_unconverged(found, self, self._remedy, stacklevel=5)
         empty = np.flatnonzero(self.weights_ < EMPTY_SHARE)
         if empty.size:
             warnings.warn(
