@@ -1,1 +1,7 @@
 """Hidden Markov models, and mixtures of them."""
+
+from sklgen.hmm._forecast import Forecast
+from sklgen.hmm._gaussian import GaussianHMM
+from sklgen.hmm._groups import groups_from_lengths
+
+__all__ = ["Forecast", "GaussianHMM", "groups_from_lengths"]

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen.em import n_threads
 from sklgen.families._base import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._fitted import CompletingMixture
-from sklgen.mixture._gaussian_components import COVARIANCES, GaussianComponents
+from sklgen.mixture._gaussian_components import COVARIANCES, GaussianComponents, given
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
 
@@ -199,13 +198,16 @@ class GaussianMixture(GaussianComponents, CompletingMixture, BaseMixture):
             "covariance_type": self.covariance_type,
         }
 
+    def _store(self, model: Mixture[Any]) -> None:
+        self._store_components(model.components)
+
     def _check_given(self, d: int) -> None:
         """Validate the `*_init` parameters against the shape of the data."""
         K = self.n_components
-        self._given_weights = _given(self.weights_init, "weights_init", (K,))
-        self._given_means = _given(self.means_init, "means_init", (K, d))
+        self._given_weights = given(self.weights_init, "weights_init", (K,))
+        self._given_means = given(self.means_init, "means_init", (K, d))
         shape = self._family.public_shape(K, d)
-        precisions = _given(self.precisions_init, "precisions_init", shape)
+        precisions = given(self.precisions_init, "precisions_init", shape)
         self._given_covariances = None
         weights = self._given_weights
         if weights is not None and (
@@ -247,18 +249,3 @@ class GaussianMixture(GaussianComponents, CompletingMixture, BaseMixture):
         if self._given_covariances is not None:
             components = replace(components, covariances=self._given_covariances)
         return Mixture(weights, components)
-
-
-def _given(values: Any, name: str, shape: tuple[int, ...]) -> Array | None:
-    """A user-given start as float64, of the shape it must have."""
-    if values is None:
-        return None
-    array = check_array(
-        values, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=name
-    )
-    if array.shape != shape:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but n_components, n_features and "
-            f"covariance_type ask for {shape}."
-        )
-    return np.array(array)

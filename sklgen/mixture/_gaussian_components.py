@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_array
 
 from sklgen.em import Rows
 from sklgen.families import (
@@ -105,8 +106,7 @@ class GaussianComponents:
         start = Mixture(rough.weights, components)
         return start.m_step(rows.sum(partial(start.labelled, labels)))
 
-    def _store(self, model: Mixture[Any]) -> None:
-        components = model.components
+    def _store_components(self, components: Gaussian) -> None:
         shape = components.public_shape(*components.shape)
         precisions, factors = components.precision_factors()
         self._scale = components.scale
@@ -114,6 +114,21 @@ class GaussianComponents:
         self.covariances_ = components.covariances.reshape(shape)
         self.precisions_ = precisions.reshape(shape)
         self.precisions_cholesky_ = factors.reshape(shape)
+
+
+def given(values: Any, name: str, shape: tuple[int, ...]) -> Array | None:
+    """A user-given start as float64, of the shape it must have."""
+    if values is None:
+        return None
+    array = check_array(
+        values, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=name
+    )
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but n_components, n_features and "
+            f"covariance_type ask for {shape}."
+        )
+    return np.array(array)
 
 
 def check_range(X: NDArray[Any], names: NDArray[Any] | None = None) -> None:

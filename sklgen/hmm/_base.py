@@ -1,0 +1,589 @@
+"""How every hidden Markov model is fitted: starts, EM, online updates."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklgen.em import Sequences, best, blend, first_best, run, warn_unconverged
+from sklgen.families import Family
+from sklgen.families._base import Array
+from sklgen.hmm._fitted import FittedChains
+from sklgen.hmm._groups import SequenceData, read_sequences
+from sklgen.hmm._messages import exchange
+from sklgen.hmm._paths import decode
+from sklgen.hmm._rules import Rules
+from sklgen.hmm._start import Start, check_parts, training_parts
+from sklgen.hmm._structure import Chains, ChainStatistics
+from sklgen.hmm._topology import TOPOLOGIES, start_law, transition_law
+from sklgen.mixture._base import N_JOBS, progress
+from sklgen.mixture._starts import STARTS
+
+# Starts are tried for a few steps on some of the sequences; the best go on.
+_SHORT_ITER = 10
+_KEPT_STARTS = 2
+_PARTS = ("start", "transition", "emission")
+
+
+class BaseChains(FittedChains):
+    """Chains that can be fitted. Hooks: `_prepare`, `_starts` and `_store`."""
+
+    tol: float
+    max_iter: int
+    verbose: int
+
+    _remedy: ClassVar[str] = "lower n_components, or drop columns that repeat others."
+
+    @abstractmethod
+    def _prepare(
+        self, X: NDArray[Any], ends: NDArray[np.intp], weight: Array
+    ) -> Chains[Any]:
+        """Learn what starts need to know; chains with equal components."""
+
+    @abstractmethod
+    def _starts(
+        self,
+        X: NDArray[Any],
+        ends: NDArray[np.intp],
+        weight: Array,
+        labels: NDArray[np.intp] | None,
+        equal: Chains[Any],
+    ) -> list[Chains[Any]]:
+        """Chains to start runs from."""
+
+    @abstractmethod
+    def _store(self, model: Chains[Any]) -> None:
+        """Set the fitted attributes that describe the chains."""
+
+    @property
+    @abstractmethod
+    def _shape(self) -> dict[str, Any]:
+        """The parameters that decide the shapes of the fitted attributes."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        sequence_weight: Any = None,
+        state_labels: Any = None,
+    ) -> Self:
+        """Fit by expectation-maximisation.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time; NaN marks missing cells, and a row may miss all
+            of them. A list has one sequence a table.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row; the rows of a sequence are adjacent.
+        sequence_weight : array-like of shape (n_sequences,) or (n_samples,), \
+                default=None
+            Non-negative weight of each sequence: 2 is the sequence twice, 0 its
+            removal. Given for rows, it is the same for all rows of a sequence.
+        state_labels : array-like of shape (n_samples,), default=None
+            States that are known, from 0, and -1 for rows where they are not.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If groups are not contiguous, a column has no observed cell, no sequence
+            has positive weight, or known states contradict impossible transitions.
+        """
+        X, data, weight, labels = self._read_training(
+            X, groups, sequence_weight, state_labels, reset=True
+        )
+        self._fit_validated(X, data, weight, labels)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        sequence_weight: Any = None,
+        state_labels: Any = None,
+    ) -> Self:
+        """Update the model with more sequences, by online EM.
+
+        The first call fits them as `fit` does. Each later call takes one E-step on its
+        sequences and blends the statistics with the earlier ones; a batch counts by
+        its share of all rows so far, to the power 0.7.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows of whole sequences.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+        sequence_weight : array-like of shape (n_sequences,) or (n_samples,), \
+                default=None
+            Non-negative weight of each sequence.
+        state_labels : array-like of shape (n_samples,), default=None
+            States that are known, -1 for rows where they are not.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+        """
+        first = not hasattr(self, "n_iter_")
+        X, data, weight, labels = self._read_training(
+            X, groups, sequence_weight, state_labels, reset=first
+        )
+        if first:
+            self._fit_validated(X, data, weight, labels)
+            return self
+        for name, before in self._fitted_shape.items():
+            if self._shape[name] != before:
+                raise ValueError(
+                    f"partial_fit continues a fit with {name}={before!r}, got "
+                    f"{name}={self._shape[name]!r}. Restore it, or fit a new estimator."
+                )
+        model = self._fitted()
+        with self._sequences(X, data.ends, model, weight, labels) as sequences:
+            batch = expectation(sequences)(model)
+        mixed = blend(self._statistics, batch)
+        updated = model.m_step(mixed)
+        self.n_iter_ += 1
+        self.lower_bounds_.append(mixed.bound / mixed.weight)
+        self._keep(updated, mixed.recentred(model.components, updated.components))
+        return self
+
+    def _read_training(
+        self,
+        X: Any,
+        groups: Any,
+        sequence_weight: Any,
+        state_labels: Any,
+        *,
+        reset: bool,
+    ) -> tuple[NDArray[Any], SequenceData, Array, NDArray[np.intp] | None]:
+        data = read_sequences(X, groups, alone=self._alone)
+        weight, labels = training_parts(
+            data, sequence_weight, state_labels, self._n_states
+        )
+        rows = self._validate(data.X, reset=reset, sample_weight=data.per_row(weight))
+        names = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
+        check_parts(rows, data, weight, names if reset else None)
+        return self._learned_rows(rows), data, weight, labels
+
+    def _learned_rows(self, X: NDArray[Any]) -> NDArray[Any]:
+        """What EM sees of validated rows."""
+        return X
+
+    @property
+    @abstractmethod
+    def _n_states(self) -> int:
+        """Number of states of a chain."""
+
+    def _fit_validated(
+        self,
+        X: NDArray[Any],
+        data: SequenceData,
+        weight: Array,
+        labels: NDArray[np.intp] | None,
+    ) -> None:
+        equal = self._prepare(X, data.ends, weight)
+        starts = self._starts(X, data.ends, weight, labels, equal)
+        with (
+            self._sequences(X, data.ends, equal, weight, labels) as sequences,
+            progress(self) as monitor,
+        ):
+            runs = [
+                run(
+                    start,
+                    expectation(sequences),
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    monitor=monitor,
+                )
+                for start in starts
+            ]
+        found = runs[first_best([ended.bounds[-1] for ended in runs])]
+        if not np.isfinite(found.bounds[-1]):
+            raise ValueError(
+                "the sequences are impossible under the model: known states or a "
+                "topology contradict them, or a column has a value that no state can "
+                "emit. Give transitions that are needed a positive probability."
+            )
+        self.converged_ = found.converged
+        self.n_iter_ = found.n_iter
+        self.lower_bounds_ = list(found.bounds)
+        self._keep(found.model, found.statistics)
+        warn_unconverged(found, self, self._remedy, stacklevel=4)
+
+    def _keep(self, model: Chains[Any], statistics: ChainStatistics) -> None:
+        self._statistics = statistics
+        self._fitted_shape = self._shape
+        self._rules = model.rules
+        self.lower_bound_ = self.lower_bounds_[-1]
+        self._store(model)
+
+
+class BaseHMM(BaseChains):
+    """One hidden Markov model. The hooks of its emissions are the abstract methods."""
+
+    n_components: int
+    startprob_prior: Any
+    transmat_prior: Any
+    stickiness: float
+    startprob_init: Any
+    transmat_init: Any
+    topology: str
+    stationary: bool
+    fixed: Any
+    algorithm: str
+    n_init: int
+    init_params: str
+    random_state: Any
+
+    startprob_: Array
+    transmat_: Array
+
+    # Number of chains that the emissions serve; a mixture of HMMs has several.
+    _n_chains = 1
+
+    _chain_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "startprob_prior": [Interval(Real, 1, None, closed="left"), "array-like"],
+        "transmat_prior": [Interval(Real, 1, None, closed="left"), "array-like"],
+        "stickiness": [Interval(Real, 0, None, closed="left")],
+        "startprob_init": ["array-like", None],
+        "transmat_init": ["array-like", None],
+        "topology": [StrOptions(set(TOPOLOGIES))],
+        "stationary": ["boolean"],
+        "fixed": ["array-like"],
+        "algorithm": [StrOptions({"viterbi", "marginal"})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "init_params": [StrOptions(set(STARTS))],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "n_jobs": N_JOBS,
+    }
+
+    @abstractmethod
+    def _learn_emissions(self, X: NDArray[Any], weight: Array) -> None:
+        """Learn what emissions need to know of the rows before any start."""
+
+    @abstractmethod
+    def _equal_components(self) -> Family:
+        """`_n_wanted` laws of a row that are all alike."""
+
+    @abstractmethod
+    def _standardized(self, X: Array) -> Array:
+        """Rows in which distances are meaningful, without missing cells."""
+
+    @abstractmethod
+    def _labelled(self, rows: Any, labels: Any, equal: Any) -> Any:
+        """The mixture of rows with given labels; `equal` has equal components."""
+
+    @abstractmethod
+    def _with_given(self, components: Any) -> Any:
+        """Components with what the user gave put in its place."""
+
+    @abstractmethod
+    def _store_emissions(self, components: Any) -> None:
+        """Set the fitted attributes that describe the emissions."""
+
+    @abstractmethod
+    def _components(self) -> Any:
+        """Components as the fitted attributes describe them."""
+
+    @property
+    def _n_states(self) -> int:
+        return int(self.n_components)
+
+    @property
+    def _n_wanted(self) -> int:
+        return int(self.n_components) * self._n_chains
+
+    def _fitted(self) -> Chains[Any]:
+        return Chains(
+            np.ones(1),
+            np.asarray(self.startprob_)[None],
+            np.asarray(self.transmat_)[None],
+            self._components(),
+            self._rules,
+        )
+
+    def _store(self, model: Chains[Any]) -> None:
+        self.startprob_ = model.start[0]
+        self.transmat_ = model.transition[0]
+        self._store_emissions(model.components)
+
+    def _chain_rules(self) -> Rules:
+        """Priors and constraints as the parameters describe them."""
+        wrong = sorted({str(part) for part in self.fixed} - set(_PARTS))
+        if wrong:
+            raise ValueError(
+                f"fixed names parts to leave as they start: {', '.join(_PARTS)}; got "
+                f"{', '.join(wrong)}."
+            )
+        K = self.n_components
+        pairs = prior_counts(self.transmat_prior, "transmat_prior", (K, K))
+        return Rules(
+            prior_counts(self.startprob_prior, "startprob_prior", (K,)),
+            pairs + self.stickiness * np.eye(K),
+            self.stationary,
+            frozenset(str(part) for part in self.fixed),
+        )
+
+    def _laws(self) -> tuple[Array, Array]:
+        """Start and transition probabilities that the user gave, or even ones."""
+        K, topology = self.n_components, self.topology
+        return (
+            start_law(self.startprob_init, topology, K),
+            transition_law(self.transmat_init, topology, K),
+        )
+
+    def _prepare(
+        self, X: NDArray[Any], ends: NDArray[np.intp], weight: Array
+    ) -> Chains[Any]:
+        rules = self._chain_rules()
+        start, transition = self._laws()
+        lengths = np.diff(ends, prepend=0)
+        self._learn_emissions(X, np.repeat(weight, lengths))
+        transitions = transition[None]
+        starts = rules.starts(start[None], transitions)
+        equal = self._equal_components()
+        return Chains(np.ones(1), starts, transitions, equal, rules)
+
+    def _starts(
+        self,
+        X: NDArray[Any],
+        ends: NDArray[np.intp],
+        weight: Array,
+        labels: NDArray[np.intp] | None,
+        equal: Chains[Any],
+    ) -> list[Chains[Any]]:
+        """The best of `n_init` short runs on some of the sequences."""
+        sample = Start(self, X, ends, weight, labels, equal)
+        with self._sequences(*sample.rows, equal, *sample.parts) as sequences:
+            return best(
+                (start.settle(equal) for start in sample.starts()),
+                expectation(sequences),
+                n_iter=min(_SHORT_ITER, self.max_iter),
+                keep=_KEPT_STARTS,
+            )
+
+    def _n_parameters(self) -> int:
+        model, rules = self._fitted(), self._rules
+        free = 0
+        if "start" not in rules.fixed and not rules.stationary:
+            free += int(np.count_nonzero(model.start)) - len(model.start)
+        if "transition" not in rules.fixed:
+            free += int(np.count_nonzero(model.transition)) - model.start.size
+        if "emission" not in rules.fixed:
+            free += model.components.n_parameters
+        return free
+
+    def predict(self, X: Any, groups: Any = None) -> Any:
+        """Hidden state of each row.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+
+        Returns
+        -------
+        states : ndarray of shape (n_samples,), or a list of them
+            States, from 0: the most probable path of the whole sequence with
+            `algorithm="viterbi"`, the most probable state of each row with
+            "marginal".
+        """
+        rows, data = self._read(X, groups)
+        if self.algorithm == "marginal":
+            return data.give_back(self._smoothed(rows, data).argmax(axis=1))
+        model = self._reader()
+        with self._sequences(rows, data.ends, model) as sequences:
+            return data.give_back(decode(model, sequences))
+
+    def fit_predict(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        sequence_weight: Any = None,
+        state_labels: Any = None,
+    ) -> Any:
+        """Fit, then give the hidden states of the same rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+        sequence_weight, state_labels : array-like, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        states : ndarray of shape (n_samples,), or a list of them
+            The same as `fit(X, groups=groups).predict(X, groups)`.
+        """
+        self.fit(X, None, groups, sequence_weight, state_labels)
+        return self.predict(X, groups)
+
+    def predict_proba(self, X: Any, groups: Any = None, method: str = "smooth") -> Any:
+        """Probability of each hidden state.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+        method : {"smooth", "filter"}, default="smooth"
+            Whether states are those given the whole sequence, or given the rows up to
+            their own.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_components), or a list of them
+            Rows sum to one.
+        """
+        if method not in ("smooth", "filter"):
+            raise ValueError(f"method must be 'smooth' or 'filter', got {method!r}.")
+        rows, data = self._read(X, groups)
+        read = self._smoothed if method == "smooth" else self._filtered
+        return data.give_back(read(rows, data).astype(rows.dtype, copy=False))
+
+    def transform(self, X: Any, groups: Any = None) -> Any:
+        """Probabilities of the hidden states as features: `predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_components), or a list of them
+            Smoothed probabilities.
+        """
+        return self.predict_proba(X, groups)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Names of the columns of `transform`.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_components,)
+            The class in lower case and the number of the state.
+        """
+        check_is_fitted(self)
+        name = type(self).__name__.lower()
+        states = range(len(self.startprob_))
+        return np.array([f"{name}{k}" for k in states], dtype=object)
+
+    def _smoothed(self, rows: NDArray[Any], data: SequenceData) -> Array:
+        return self._each_row(
+            rows,
+            data.ends,
+            self.startprob_.shape,
+            lambda model, bundle, messages, scratch: (
+                model.smooth(
+                    model.evaluate(rows, bundle, scratch), bundle, messages, scratch
+                )
+                .smoothed[0]
+                .T
+            ),
+        )
+
+    def _filtered(self, rows: NDArray[Any], data: SequenceData) -> Array:
+        def read(model: Any, bundle: Any, messages: Any, scratch: Any) -> Array:
+            log = model.evaluate(rows, bundle, scratch).log
+            previous, _ = model.begin(bundle, messages, 0)
+            done = model.filter(log, 0, previous, bundle.offset, scratch)
+            return np.asarray(np.exp(done.log_filtered()).T)
+
+        return self._each_row(rows, data.ends, self.startprob_.shape, read)
+
+    def sample_latent(
+        self,
+        n_samples: int = 1,
+        *,
+        n_sequences: int | None = None,
+        random_state: Any = None,
+    ) -> tuple[Any, Any]:
+        """Draw a new sequence, or several, with the hidden states.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows of each sequence, at least 1.
+        n_sequences : int or None, default=None
+            Number of sequences, given as a list of tables.
+        random_state : int, RandomState instance or None, default=None
+            As in `sample`; the same seed gives the same rows as `sample`.
+
+        Returns
+        -------
+        X : array or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        states : ndarray of shape (n_samples,), or a list of them
+            State of each row.
+        """
+        return self._draw_sequences(n_samples, n_sequences, random_state)
+
+
+def expectation(sequences: Sequences) -> Any:
+    """The E-step on all sequences, with the bound that the M-step raises."""
+
+    def take(model: Chains[Any]) -> ChainStatistics:
+        messages = exchange(model, sequences)
+        step = partial(model.e_step, sequences.X, messages)
+        return model.posterior_bound(sequences.sum(step))
+
+    return take
+
+
+def prior_counts(concentration: Any, name: str, shape: tuple[int, ...]) -> Array:
+    """Pseudo-counts of a Dirichlet law from its concentration, one or an array."""
+    array = np.asarray(concentration, dtype=np.float64)
+    if array.ndim and array.shape != shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but n_components asks for {shape}, or "
+            "for one number."
+        )
+    if not (array >= 1.0).all():
+        raise ValueError(
+            f"{name} must be at least 1 everywhere, got {array.min():g}: below, the "
+            "posterior has no highest point."
+        )
+    return np.broadcast_to(array - 1.0, shape).copy()

@@ -1,0 +1,111 @@
+"""The law of the rows that follow a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_scalar
+
+from sklgen._random import as_generator
+from sklgen.em import Bundle, Scratch, Sequences
+from sklgen.families._base import Array
+from sklgen.hmm._messages import exchange
+from sklgen.hmm._paths import walk
+from sklgen.hmm._structure import Chains
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What the rows after a sequence may be: the result of `forecast`.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (horizon, n_states)
+        Probability of each hidden state at each of the next rows. For a mixture of
+        HMMs, those of all clusters side by side.
+    mean : array or DataFrame of shape (horizon, n_features)
+        Mean of each row; most probable labels where a column holds labels.
+    """
+
+    probabilities: Array
+    mean: Any
+    _last: Array
+    _model: Chains[Any]
+    _schema: Any
+    _width: int
+
+    def sample(self, n_sequences: int = 1, *, random_state: Any = None) -> Any:
+        """Draw ways in which the sequence may go on.
+
+        Parameters
+        ----------
+        n_sequences : int, default=1
+            Number of draws.
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same draws each time.
+
+        Returns
+        -------
+        sequences : list of array or DataFrame of shape (horizon, n_features)
+            The next rows, drawn together: each list member is one future.
+        """
+        m = int(check_scalar(n_sequences, "n_sequences", Integral, min_val=1))
+        rng = as_generator(random_state)
+        model, horizon = self._model, len(self.probabilities)
+        states = model.n_states
+        laws = rng.choice(model.n_laws, m, p=self._last)
+        path = np.empty((m, horizon), np.intp)
+        uniform = rng.random(path.shape)
+        for chain in np.unique(laws // states):
+            mine = np.flatnonzero(laws // states == chain)
+            own = np.empty((len(mine), horizon), np.intp)
+            walk(model, chain, uniform[mine], laws[mine] % states, own)
+            path[mine] = chain * states + own
+        unseen = np.full((path.size, self._width), np.nan)
+        rows = model.components.conditional_draw(unseen, path.ravel(), rng)
+        return [self._schema.restore(part) for part in np.split(rows, m)]
+
+
+def forecasts(
+    model: Chains[Any], sequences: Sequences, horizon: int, schema: Any, width: int
+) -> list[Forecast]:
+    """One forecast a sequence."""
+    last = np.empty((len(sequences.ends), model.n_chains, model.n_states))
+    ends = {int(end) - 1: at for at, end in enumerate(sequences.ends)}
+    messages = exchange(model, sequences)
+
+    def read(bundle: Bundle, scratch: Scratch) -> None:
+        emissions = model.evaluate(sequences.X, bundle, scratch)
+        share = model.smooth(emissions, bundle, messages, scratch).share
+        final = [at for at, row in enumerate(bundle.rows) if int(row) in ends]
+        where = [ends[int(bundle.rows[at])] for at in final]
+        for chain in range(model.n_chains):
+            previous, _ = model.begin(bundle, messages, chain)
+            done = model.filter(emissions.log, chain, previous, bundle.offset, scratch)
+            filtered = (
+                np.exp(done.log_filtered(final)) * share[chain][bundle.lane[final]]
+            )
+            last[where, chain] = filtered.T
+
+    for _ in sequences.map(read):
+        pass
+    return [_forecast(model, law, horizon, schema, width) for law in last]
+
+
+def _forecast(
+    model: Chains[Any], last: Array, horizon: int, schema: Any, width: int
+) -> Forecast:
+    law = last / last.sum()
+    steps = []
+    for _ in range(horizon):
+        law = np.einsum("ci,cij->cj", law, model.transition)
+        steps.append(law.ravel())
+    probabilities = np.stack(steps)
+    unseen: NDArray[Any] = np.full((horizon, width), np.nan)
+    means = model.components.conditional_mean(unseen, probabilities.T)
+    flat = (last / last.sum()).ravel()
+    return Forecast(probabilities, schema.restore(means), flat, model, schema, width)

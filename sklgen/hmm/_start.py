@@ -1,0 +1,224 @@
+"""Where fits of hidden Markov models start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from sklgen._random import as_generator
+from sklgen.em import Rows, n_threads
+from sklgen.families._base import Array
+from sklgen.hmm._groups import SequenceData
+from sklgen.hmm._structure import Chains
+from sklgen.mixture._starts import STARTS, distinct_rows
+from sklgen.mixture._structure import Mixture
+
+Labels = NDArray[np.intp]
+
+# Rows that short runs see, at most, beyond one sequence.
+_SAMPLE_ROWS = 8192
+_SAMPLE_ROWS_PER_STATE = 64
+
+
+class Start:
+    """A sample of sequences, and chains to start from.
+
+    Parameters
+    ----------
+    estimator : BaseHMM
+        What is fitted.
+    X, ends, weight, labels
+        Its sequences.
+    equal : Chains
+        Chains with equal components, at the transitions to start from.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: NDArray[Any],
+        ends: NDArray[np.intp],
+        weight: Array,
+        labels: Labels | None,
+        equal: Chains[Any],
+    ) -> None:
+        self._estimator = estimator
+        self._equal = equal
+        self._rng = as_generator(estimator.random_state)
+        limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_STATE * equal.n_laws)
+        chosen = _choose(ends, weight, limit, self._rng)
+        starts = np.append(0, ends[:-1])
+        pieces = [
+            slice(starts[i], min(ends[i], starts[i] + max(limit, 1))) for i in chosen
+        ]
+        self.X = np.concatenate([X[piece] for piece in pieces])
+        self.ends = np.cumsum([piece.stop - piece.start for piece in pieces])
+        self.weight = weight[chosen]
+        self.labels = (
+            None
+            if labels is None
+            else np.concatenate([labels[piece] for piece in pieces])
+        )
+
+    @property
+    def rows(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        return self.X, self.ends
+
+    @property
+    def parts(self) -> tuple[Array, Labels | None]:
+        return self.weight, self.labels
+
+    @cached_property
+    def _row_weight(self) -> Array:
+        return np.repeat(self.weight, np.diff(self.ends, prepend=0))
+
+    def starts(self) -> Iterator[Chains[Any]]:
+        """Chains to start short runs from, `n_init` of them."""
+        estimator = self._estimator
+        n_init = 1 if self._equal.n_laws == 1 else estimator.n_init
+        for number in range(n_init):
+            components = estimator._with_given(self._components())
+            start, transition = self._equal.start, self._equal.transition
+            if estimator.transmat_init is None and number:
+                transition = self._sticky(transition)
+            rules = self._equal.rules
+            yield replace(
+                self._equal,
+                start=rules.starts(start, transition),
+                transition=transition,
+                components=components,
+            )
+
+    def _sticky(self, transition: Array) -> Array:
+        """Even transitions, of which a random share stay where they are."""
+        share = self._rng.random()
+        stay = np.eye(transition.shape[1])
+        return (1.0 - share) * transition + share * stay
+
+    def _components(self) -> Any:
+        """Components of rows with labels."""
+        estimator, equal = self._estimator, self._equal
+        if self.labels is not None or estimator.topology != "ergodic":
+            X, weight = self.X, self._row_weight
+            labels = self._row_labels()
+        else:
+            X, weight = distinct_rows(self.X, self._row_weight, len(self.X), self._rng)
+            labels = self._clusters(X, weight)
+        mixture = Mixture(np.full(equal.n_laws, 1.0 / equal.n_laws), equal.components)
+        with Rows(
+            X,
+            weight,
+            n_features=max(equal.components.n_features, equal.n_laws),
+            n_threads=n_threads(estimator.n_jobs),
+            patterned=equal.components.patterned,
+        ) as rows:
+            return estimator._labelled(rows, labels, mixture).components
+
+    def _clusters(self, X: NDArray[Any], weight: Array) -> Labels:
+        estimator, K = self._estimator, self._equal.n_laws
+        Z = estimator._standardized(X)
+        if len(Z) <= K:
+            return np.arange(len(Z))
+        return np.asarray(STARTS[estimator.init_params](Z, weight, K, self._rng))
+
+    def _row_labels(self) -> Labels:
+        """Labels by clusters or by time, with the known states where there are any."""
+        K = self._equal.n_laws
+        if self._estimator.topology != "ergodic":
+            labels = self._times(K)
+        else:
+            labels = self._clusters(self.X, self._row_weight)
+        if self.labels is None:
+            return labels
+        known = self.labels >= 0
+        table = np.zeros((K, K))
+        np.add.at(table, (labels[known], self.labels[known]), 1.0)
+        _, names = linear_sum_assignment(table, maximize=True)
+        return np.where(known, self.labels, names[labels])
+
+    def _times(self, K: int) -> Labels:
+        """States in their order, each for a random share of every sequence."""
+        shares = self._rng.dirichlet(np.full(K, 4.0)).cumsum()[:-1]
+        lengths = np.diff(self.ends, prepend=0)
+        place = np.concatenate([(np.arange(n) + 0.5) / n for n in lengths])
+        return np.searchsorted(shares, place).astype(np.intp)
+
+
+def _choose(
+    ends: NDArray[np.intp], weight: Array, limit: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Random sequences of positive weight, with `limit` rows or a little more."""
+    used = np.flatnonzero(weight > 0)
+    lengths = np.diff(ends, prepend=0)[used]
+    if lengths.sum() <= limit:
+        return used
+    order = rng.permutation(len(used))
+    n = int(np.searchsorted(lengths[order].cumsum(), limit)) + 1
+    return np.sort(used[order[:n]])
+
+
+def training_parts(
+    data: SequenceData, sequence_weight: Any, state_labels: Any, n_states: int
+) -> tuple[Array, Labels | None]:
+    """Weights of sequences and known states of rows, validated."""
+    m, n = len(data.ends), int(data.ends[-1])
+    weight = np.ones(m)
+    if sequence_weight is not None:
+        weight = column_or_1d(sequence_weight, dtype=np.float64)
+        if len(weight) == n and n != m:
+            starts = np.append(0, data.ends[:-1])
+            if not np.array_equal(weight, data.per_row(weight[starts])):
+                raise ValueError(
+                    "sequence_weight differs between rows of one sequence. Give one "
+                    "weight a sequence, or the same one to all its rows."
+                )
+            weight = weight[starts]
+        if len(weight) != m:
+            raise ValueError(
+                f"sequence_weight has {len(weight)} entries for {m} sequences of {n} "
+                "rows in all: give one a sequence, or one a row."
+            )
+        if not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
+            raise ValueError(
+                "sequence_weight must be finite, non-negative and not all zero, got "
+                f"values from {weight.min():g} to {weight.max():g}."
+            )
+    if state_labels is None:
+        return weight, None
+    return weight, _known_states(data, state_labels, n_states)
+
+
+def _known_states(data: SequenceData, state_labels: Any, n_states: int) -> Labels:
+    if data.parts is not None and np.ndim(state_labels[0]) == 1:
+        state_labels = np.concatenate(state_labels)
+    labels = column_or_1d(np.asarray(state_labels))
+    check_consistent_length(np.empty(int(data.ends[-1])), labels)
+    whole = labels.astype(np.intp)
+    if (whole != labels).any() or whole.min() < -1 or whole.max() >= n_states:
+        raise ValueError(
+            f"state_labels must be whole numbers from -1 (unknown) to {n_states - 1}, "
+            f"got {np.unique(labels)[:10].tolist()}."
+        )
+    return whole
+
+
+def check_parts(
+    X: NDArray[Any], data: SequenceData, weight: Array, columns: Any | None
+) -> None:
+    """Columns, where they are named, must have an observed cell."""
+    if columns is None:
+        return
+    used = X[data.per_row(weight) > 0]
+    empty = np.isnan(used).all(axis=0)
+    if empty.any():
+        raise ValueError(
+            f"X has columns without any observed cell: {columns[empty].tolist()}. "
+            "Drop them."
+        )

@@ -1,0 +1,68 @@
+"""Which transitions are possible, and where chains may start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from sklgen.families._base import Array
+
+
+def _ergodic(n: int) -> Array:
+    return np.ones((n, n))
+
+
+def _left_right(n: int) -> Array:
+    return np.triu(np.ones((n, n)))
+
+
+def _linear(n: int) -> Array:
+    return np.eye(n) + np.eye(n, k=1)
+
+
+TOPOLOGIES: dict[str, Callable[[int], Array]] = {
+    "ergodic": _ergodic,
+    "left-right": _left_right,
+    "linear": _linear,
+}
+
+
+def possible_transitions(topology: str, n: int) -> Array:
+    """One where a transition is possible, zero elsewhere, shape (K, K)."""
+    return np.asarray(TOPOLOGIES[topology](n))
+
+
+def transition_law(given: Any, topology: str, n: int) -> Array:
+    """Transition probabilities as given, or even ones over what is possible."""
+    if given is not None:
+        return _law(given, "transmat_init", (n, n))
+    possible = possible_transitions(topology, n)
+    return np.asarray(possible / possible.sum(axis=1, keepdims=True))
+
+
+def start_law(given: Any, topology: str, n: int) -> Array:
+    """Start probabilities as given, even ones, or the first state's alone."""
+    if given is not None:
+        return _law(given, "startprob_init", (n,))
+    if topology == "ergodic":
+        return np.full(n, 1.0 / n)
+    return np.eye(n)[0]
+
+
+def _law(values: Any, name: str, shape: tuple[int, ...]) -> Array:
+    array = check_array(values, dtype=np.float64, ensure_2d=False, input_name=name)
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but n_components asks for {shape}."
+        )
+    sums = array.sum(axis=-1)
+    if array.min() < 0 or not np.allclose(sums, 1.0):
+        raise ValueError(
+            f"{name} must be non-negative and sum to 1 along its last axis, got a "
+            f"minimum of {array.min():.6g} and sums of {np.unique(sums)[:3].tolist()}. "
+            "Divide it by its sums."
+        )
+    return np.array(array / sums[..., None])
