@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
+from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -240,7 +240,7 @@ class BaseChains(FittedChains):
         self._store(model)
 
 
-class BaseHMM(BaseChains):
+class BaseHMM(TransformerMixin, BaseChains):
     """One hidden Markov model. The hooks of its emissions are the abstract methods."""
 
     n_components: int
@@ -272,7 +272,7 @@ class BaseHMM(BaseChains):
         "transmat_init": ["array-like", None],
         "topology": [StrOptions(set(TOPOLOGIES))],
         "stationary": ["boolean"],
-        "fixed": ["array-like"],
+        "fixed": ["array-like", None],
         "algorithm": [StrOptions({"viterbi", "marginal"})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -335,7 +335,8 @@ class BaseHMM(BaseChains):
 
     def _chain_rules(self) -> Rules:
         """Priors and constraints as the parameters describe them."""
-        wrong = sorted({str(part) for part in self.fixed} - set(_PARTS))
+        fixed = frozenset(map(str, () if self.fixed is None else self.fixed))
+        wrong = sorted(fixed - set(_PARTS))
         if wrong:
             raise ValueError(
                 f"fixed names parts to leave as they start: {', '.join(_PARTS)}; got "
@@ -347,7 +348,7 @@ class BaseHMM(BaseChains):
             prior_counts(self.startprob_prior, "startprob_prior", (K,)),
             pairs + self.stickiness * np.eye(K),
             self.stationary,
-            frozenset(str(part) for part in self.fixed),
+            fixed,
         )
 
     def _laws(self) -> tuple[Array, Array]:
@@ -492,6 +493,35 @@ class BaseHMM(BaseChains):
             Smoothed probabilities.
         """
         return self.predict_proba(X, groups)
+
+    def fit_transform(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        sequence_weight: Any = None,
+        state_labels: Any = None,
+    ) -> Any:
+        """Fit, then give the probabilities of the hidden states of the same rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+        sequence_weight, state_labels : array-like, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_components), or a list of them
+            The same as `fit(X, groups=groups).transform(X, groups)`.
+        """
+        self.fit(X, None, groups, sequence_weight, state_labels)
+        return self.transform(X, groups)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Names of the columns of `transform`.

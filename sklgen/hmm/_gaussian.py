@@ -54,7 +54,7 @@ class GaussianHMM(GaussianComponents, BaseHMM):
         same state or the next one. But for the first, chains start in state 0.
     stationary : bool, default=False
         Whether sequences start from the stationary law of the transitions.
-    fixed : list of {"start", "transition", "emission"}, default=()
+    fixed : list of {"start", "transition", "emission"} or None, default=None
         What is left as it starts.
     means_init : array-like of shape (n_components, n_features), default=None
         Means to start from.
@@ -171,7 +171,7 @@ class GaussianHMM(GaussianComponents, BaseHMM):
         transmat_init: Any = None,
         topology: str = "ergodic",
         stationary: bool = False,
-        fixed: Any = (),
+        fixed: Any = None,
         means_init: Any = None,
         covariances_init: Any = None,
         algorithm: str = "viterbi",

@@ -181,7 +181,7 @@ def _is_list(X: Any) -> bool:
 
 
 def _n_rows(X: Any) -> int:
-    return int(X.shape[0]) if getattr(X, "shape", ()) else len(X)
+    return int(X.shape[0]) if getattr(X, "shape", ()) else len(np.asarray(X))
 
 
 def _concatenate(parts: Sequence[Any]) -> Any:

@@ -200,7 +200,7 @@ def _known_states(data: SequenceData, state_labels: Any, n_states: int) -> Label
         state_labels = np.concatenate(state_labels)
     labels = column_or_1d(np.asarray(state_labels))
     check_consistent_length(np.empty(int(data.ends[-1])), labels)
-    whole = labels.astype(np.intp)
+    whole: Labels = labels.astype(np.intp)
     if (whole != labels).any() or whole.min() < -1 or whole.max() >= n_states:
         raise ValueError(
             f"state_labels must be whole numbers from -1 (unknown) to {n_states - 1}, "

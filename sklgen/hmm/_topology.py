@@ -49,7 +49,7 @@ def start_law(given: Any, topology: str, n: int) -> Array:
         return _law(given, "startprob_init", (n,))
     if topology == "ergodic":
         return np.full(n, 1.0 / n)
-    return np.eye(n)[0]
+    return np.asarray(np.eye(n)[0])
 
 
 def _law(values: Any, name: str, shape: tuple[int, ...]) -> Array:
@@ -65,4 +65,4 @@ def _law(values: Any, name: str, shape: tuple[int, ...]) -> Array:
             f"minimum of {array.min():.6g} and sums of {np.unique(sums)[:3].tolist()}. "
             "Divide it by its sums."
         )
-    return np.array(array / sums[..., None])
+    return np.asarray(array / sums[..., None])
