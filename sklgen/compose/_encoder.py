@@ -113,7 +113,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     exponential towards a bound. The map is the same in any unit. Columns of integers,
     decimals and dates lie on a grid, whose step is learned: a value is spread over its
     cell before the map and rounded to the grid after its inverse. A grid of more than
-    2**30 steps counts as none; draws still are of the column's dtype.
+    2**30 steps counts as none; draws still are of the column's dtype. Where more than a
+    tenth of a column's floats are smaller than the largest by a factor of 2**400, their
+    logarithms are mapped, with a sign.
 
     Missing cells of one column come back as one kind of missing cell, although
     containers of objects can hold several. For columns without grid the distinct values

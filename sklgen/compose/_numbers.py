@@ -169,7 +169,8 @@ class NumberColumn(Column):
         values = self._values(cells)
         _, continuous = self._codes(values, cells.missing)
         x = self.scale.coordinates(values[continuous])
-        offset[continuous] = self.map.log_slope(x)
+        slope = self.scale.log_slope(values[continuous])
+        offset[continuous] = self.map.log_slope(x) + slope
         return offset
 
     def _values(self, cells: Cells) -> np.ndarray:
@@ -223,6 +224,9 @@ class NumberColumn(Column):
             # A bound is an edge of two cells, of which the inner one is meant.
             x = np.clip(np.rint(x), self.map.low + 0.5, self.map.high - 0.5)
         values = self.scale.values(x).astype(self.atoms.dtype)
+        if values.dtype.kind == "f":
+            largest = np.finfo(values.dtype).max
+            values = np.clip(values, -largest, largest)
         if not len(self.exact):
             return values
         known = self._exact_scores

@@ -19,6 +19,8 @@ _NEAREST = 1e-6
 _BEYOND = 0.1
 # Weight that the outermost knots are apart, at least.
 _FEWEST_ROWS = 5
+# Knots are further apart than this part of the largest one.
+_CLOSEST = 2.0**-400
 # Share of the weight of a cell at a bound that is beyond its knot: about that for which
 # the score of the cell's centre is the mean score of the cell.
 _AT_BOUND = 0.125
@@ -192,6 +194,11 @@ def through_quantiles(
     total = weight.sum()
     chosen = _nearest(below / total, _levels(n_knots, total))
     chosen = np.union1d(chosen, [0, len(x) - 1])
+    # Knots that are too close for slopes in floats count as one.
+    least = _CLOSEST * max(abs(x[0]), abs(x[-1]))
+    apart = np.append(True, np.diff(x[chosen]) > least)
+    apart[-1] |= not apart[1:].any()
+    chosen = chosen[apart]
     return QuantileMap(x[chosen], _scores(below, above, total)[chosen], low, high)
 
 

@@ -15,6 +15,11 @@ from sklgen.families._base import Array
 _MOST_CELLS = 2.0**30
 # The step of decimals is at least this many spacings of the largest float.
 _SPACINGS = 100
+# Values nearer to 0 than this part of the largest one, as their differences are, would
+# leave the slopes of a map in their own units beyond the range of floats; beyond this
+# share of them, magnitudes count instead.
+_NEAREST = 2.0**-400
+_MOST_NEAR = 0.1
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECONDS = (86400, 3600, 60, 1)
 
@@ -40,6 +45,10 @@ class Scale(ABC):
     @abstractmethod
     def values(self, coordinates: Array) -> np.ndarray:
         """Values of coordinates, rounded to the grid, within the dtype."""
+
+    def log_slope(self, values: np.ndarray) -> Array:
+        """Log of the derivative of coordinates without a grid, at values."""
+        return np.zeros(len(values))
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,40 @@ class Floats(Scale):
         return coordinates
 
 
+@dataclass(frozen=True)
+class Magnitudes(Scale):
+    """Floats over hundreds of orders of magnitude: log(1 + |x| / unit), with sign."""
+
+    log_unit: float
+    coarse: bool = False
+    step: None = None
+
+    def coordinates(self, values: np.ndarray) -> Array:
+        """Signed logarithms, linear below the unit."""
+        values = values.astype(np.float64)
+        size = np.logaddexp(0.0, self._ratio(values))
+        return np.asarray(np.copysign(size, values))
+
+    def values(self, coordinates: Array) -> np.ndarray:
+        """Values of coordinates; the largest float in place of larger ones."""
+        size = np.abs(coordinates)
+        with np.errstate(divide="ignore"):
+            # log(exp(size) - 1) without the overflow
+            log_value = self.log_unit + size + np.log(-np.expm1(-size))
+        largest = np.finfo(np.float64).max
+        inside = np.exp(np.minimum(log_value, np.log(largest)))
+        return np.asarray(np.copysign(np.minimum(inside, largest), coordinates))
+
+    def log_slope(self, values: np.ndarray) -> Array:
+        """Log of 1 / (unit + |x|)."""
+        ratio = self._ratio(values.astype(np.float64))
+        return np.asarray(-self.log_unit - np.logaddexp(0.0, ratio))
+
+    def _ratio(self, values: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(np.abs(values)) - self.log_unit)
+
+
 def learn_scale(values: np.ndarray, dtype: Any, unit: str | None) -> Scale:
     """Find the coarsest grid that holds all values.
 
@@ -185,6 +228,9 @@ def _float_scale(values: Array, dtype: np.dtype[Any]) -> Scale:
                 break
         else:
             return _coarsened(values, scale)
+    size = np.abs(values)
+    if (size < _NEAREST * largest).mean() > _MOST_NEAR:
+        return Magnitudes(float(np.log(size[size > 0].min())))
     return Floats()
 
 
