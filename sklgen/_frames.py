@@ -360,7 +360,10 @@ def scatter(column: Any, rows: Any, fill: Any) -> Any:
     or one of numbers that the other one's cells are not.
     """
     nw = narwhals()
-    empty = bool(column.is_null().all())
+    gone = column.is_null()
+    if column.dtype.is_float():
+        gone = gone | column.is_nan().fill_null(value=True)
+    empty = bool(gone.all())
     pandas = column.implementation.is_pandas_like()
     native = column.to_native()
     open_dtype = column.dtype == nw.Unknown or (pandas and is_object(native))

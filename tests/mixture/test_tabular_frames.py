@@ -391,6 +391,15 @@ def test_labels_hidden_by_any_missing_value_come_back_as_labels(blank):
     assert set(completed["b"]) <= {"x", "y"}
 
 
+@pytest.mark.parametrize("blank", [float("nan"), None])
+def test_labels_hidden_in_polars_come_back_as_labels(blank):
+    frame = pl.DataFrame({"a": [0.0, 1.0] * 40, "b": ["x", "y"] * 40})
+    model = TabularMixture(2, random_state=0).fit(frame)
+    completed = model.impute(frame.with_columns(b=pl.lit(blank)))
+    assert completed["b"].dtype == pl.String
+    assert set(completed["b"]) <= {"x", "y"}
+
+
 def test_unseen_numbers_of_few_are_less_probable_than_seen_ones():
     counts = np.random.default_rng(0).poisson(3, 400)
     model = mixture(2).fit(pd.DataFrame({"a": counts, "b": counts % 2}))
