@@ -11,6 +11,7 @@ _subpackages = [
     "datasets",
     "em",
     "families",
+    "hmm",
     "metrics",
     "mixture",
     "utils",

@@ -30,6 +30,24 @@ def _instances(
 
 INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
+        "hmm.GaussianHMM",
+        {
+            "three": {"n_components": 3, "n_init": 2},
+            "diag": {
+                "n_components": 2,
+                "covariance_type": "diag",
+                "stickiness": 1.0,
+                "algorithm": "marginal",
+            },
+            "stationary": {
+                "n_components": 2,
+                "covariance_type": "tied",
+                "stationary": True,
+                "n_init": 1,
+            },
+        },
+    ),
+    **_instances(
         "mixture.DirichletMixture",
         {
             "three": {"n_components": 3, "n_init": 2},

@@ -69,6 +69,14 @@ from sklgen.utils.estimator_checks._sampling import (  # noqa: F401
     check_sample_side_effects,
     check_sample_support,
 )
+from sklgen.utils.estimator_checks._sequences import (  # noqa: F401
+    check_bad_groups,
+    check_groups_and_lists,
+    check_past_only,
+    check_sample_sequences,
+    check_sequence_weight,
+    check_sequences,
+)
 from sklgen.utils.estimator_checks._tools import REGISTRY
 
 __all__ = [

@@ -15,7 +15,9 @@ from sklgen.utils.estimator_checks._asserts import (
 )
 from sklgen.utils.estimator_checks._supports import support_of
 from sklgen.utils.estimator_checks._tools import (
+    apart,
     contract_check,
+    densities,
     fitted,
     frame_makers,
     with_missing,
@@ -126,8 +128,9 @@ def check_chain_rule(name: str, estimator: Any) -> None:
     for column in (0, 1):
         for row in model.sample(3, random_state=0):
             masked = _mask(np.tile(row, (5000, 1)), column)
-            draws = model.sample_conditional(masked, random_state=1)
-            log_density = model.score_samples(draws) - model.score_samples(masked)
+            own = apart(model, masked)
+            draws = model.sample_conditional(masked, random_state=1, **own)
+            log_density = densities(model, draws) - densities(model, masked)
             cells = draws[:, column]
             middle, width = _densest_fifth(cells)
             what = f"p(row) / p(observed) where column {column} is missing"
@@ -147,7 +150,7 @@ def check_marginals_integrate_to_one(name: str, estimator: Any) -> None:
         grid = np.linspace(values.min() - margin, values.max() + margin, 4000)
         rows = np.full((len(grid), draws.shape[1]), np.nan)
         rows[:, column] = grid
-        density = np.exp(model.score_samples(rows))
+        density = np.exp(densities(model, rows))
         integral = float(np.trapezoid(density, grid))
         assert_integral(name, f"the marginal density of column {column}", integral)
     empty = model.score_samples(np.full((1, draws.shape[1]), np.nan))
@@ -162,7 +165,9 @@ def check_impute_is_conditional_mean(name: str, estimator: Any) -> None:
     for column in range(support_of(estimator).n_columns):
         for row in model.sample(3, random_state=0):
             masked = _mask(np.tile(row, (5000, 1)), column)
-            draws = model.sample_conditional(masked, random_state=1)[:, column]
+            own = apart(model, masked)
+            drawn = model.sample_conditional(masked, random_state=1, **own)
+            draws = drawn[:, column]
             mean = model.impute(masked[:1])[0, column]
             what = f"draws of column {column} against impute"
             assert_mean(name, what, draws, float(mean))

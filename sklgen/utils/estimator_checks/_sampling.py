@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from unittest import SkipTest
 
 import joblib
 import numpy as np
@@ -18,6 +19,7 @@ from sklgen.utils.estimator_checks._tools import (
     contract_check,
     fitted,
     frame_makers,
+    takes_groups,
 )
 
 
@@ -111,6 +113,8 @@ def check_sample_side_effects(name: str, estimator: Any) -> None:
 @contract_check("sample")
 def check_sample_order(name: str, estimator: Any) -> None:
     """Check that rows come in random order: neighbours are uncorrelated."""
+    if takes_groups(estimator):
+        raise SkipTest("rows come in the order of time")
     draws = fitted(estimator).sample(2000, random_state=0)
     white = (draws - draws.mean(axis=0)) / draws.std(axis=0)
     correlation = np.mean(white[1:] * white[:-1], axis=0)

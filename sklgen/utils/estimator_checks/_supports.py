@@ -21,6 +21,9 @@ from sklgen.utils.estimator_checks._asserts import N_ERRORS, assert_integral
 # Rows of counts are enumerated up to this total: training rows have 12 at most.
 _LONGEST = 40
 
+# Log-density of each row on its own.
+Densities = Callable[[Any, np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Law:
@@ -77,7 +80,7 @@ class Support(ABC):
         """Assert that rows are of this kind."""
 
     @abstractmethod
-    def assert_total(self, name: str, model: Any) -> None:
+    def assert_total(self, name: str, model: Any, densities: Densities) -> None:
         """Assert that the probability of all rows is 1."""
 
     @abstractmethod
@@ -121,7 +124,7 @@ class _Continuous(Support):
     def at(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows at points of the plane, and the log of the volume a unit area covers."""
 
-    def assert_total(self, name: str, model: Any) -> None:
+    def assert_total(self, name: str, model: Any, densities: Densities) -> None:
         """Integrate by the trapezoid rule over both coordinates."""
         points = self.coordinates(model.sample(2000, random_state=0))
         margin = 0.5 * np.ptp(points, axis=0)
@@ -129,7 +132,7 @@ class _Continuous(Support):
         axes = [np.linspace(a, b, 400) for a, b in zip(low, high, strict=True)]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         rows, log_volume = self.at(grid.reshape(-1, 2))
-        density = np.exp(model.score_samples(rows) + log_volume).reshape(400, 400)
+        density = np.exp(densities(model, rows) + log_volume).reshape(400, 400)
         inner = np.trapezoid(density, axes[1], axis=1)
         assert_integral(name, "the density", float(np.trapezoid(inner, axes[0])))
 
@@ -233,14 +236,14 @@ class Counts(Support):
             f"{name}: {what} has the cell {wrong[0]:.4g}, not a count"
         )
 
-    def assert_total(self, name: str, model: Any) -> None:
+    def assert_total(self, name: str, model: Any, densities: Densities) -> None:
         """Sum over all rows up to a length, and compare with how many draws are such.
 
         Longer rows than those summed over have some probability: draws say how much.
         """
         lengths = np.rint(model.sample(20_000, random_state=0).sum(axis=1))
         rows = _all_counts(_LONGEST, self.n_columns)
-        probability = np.exp(model.score_samples(rows))
+        probability = np.exp(densities(model, rows))
         of_length = np.bincount(rows.sum(axis=1).astype(int), probability)
         quantiles = np.quantile(lengths, np.linspace(0.1, 0.9, 9))
         for longest in (_LONGEST, *np.unique(quantiles).astype(int)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 from unittest import SkipTest
 
@@ -32,12 +33,15 @@ class Entry:
         Kinds of rows that the check makes sense for.
     sparse : bool
         Whether the check is only for estimators that take sparse rows.
+    sequences : bool
+        Whether the check is only for models of sequences.
     """
 
     check: Check
     needs: tuple[str, ...]
     supports: tuple[str, ...]
     sparse: bool
+    sequences: bool
 
     def applies(self, estimator: Any) -> bool:
         """Whether the check is for an estimator."""
@@ -45,6 +49,7 @@ class Entry:
             all(hasattr(estimator, attribute) for attribute in self.needs)
             and support_of(estimator).kind in self.supports
             and (not self.sparse or get_tags(estimator).input_tags.sparse)
+            and (not self.sequences or takes_groups(estimator))
         )
 
 
@@ -52,15 +57,35 @@ REGISTRY: list[Entry] = []
 
 
 def contract_check(
-    *needs: str, supports: tuple[str, ...] = tuple(SUPPORTS), sparse: bool = False
+    *needs: str,
+    supports: tuple[str, ...] = tuple(SUPPORTS),
+    sparse: bool = False,
+    sequences: bool = False,
 ) -> Callable[[Check], Check]:
     """Register a check for the estimators that have all the attributes it needs."""
 
     def register(check: Check) -> Check:
-        REGISTRY.append(Entry(check, needs, supports, sparse))
+        REGISTRY.append(Entry(check, needs, supports, sparse, sequences))
         return check
 
     return register
+
+
+def takes_groups(estimator: Any) -> bool:
+    """Whether rows have an order: groups tell which of them follow each other."""
+    method = getattr(estimator, "score_samples", None)
+    return method is not None and "groups" in signature(method).parameters
+
+
+def apart(estimator: Any, X: Any) -> dict[str, Any]:
+    """Arguments that say that no row of X follows another one."""
+    return {"groups": np.arange(len(X))} if takes_groups(estimator) else {}
+
+
+def densities(model: Any, X: Any) -> np.ndarray:
+    """Log-density of each row of X on its own."""
+    found: np.ndarray = model.score_samples(X, **apart(model, X))
+    return found
 
 
 def with_missing(X: np.ndarray, seed: int = 0) -> np.ndarray:
