@@ -328,6 +328,21 @@ class Learner(Laws):
 class Family(Learner, Components):
     """Components that learn, and complete rows with missing cells."""
 
+    @abstractmethod
+    def take(self, indices: NDArray[np.intp]) -> Self:
+        """Make components of some of these.
+
+        Parameters
+        ----------
+        indices : ndarray of int of shape (m,)
+            Which ones, from 0 to K - 1, in any order; one may come more than once.
+
+        Returns
+        -------
+        components : Family
+            m components. Parameters that components share stay shared.
+        """
+
 
 class WholeRowFamily(Learner):
     """Components that learn from rows with all their cells, and draw such rows."""

@@ -122,6 +122,9 @@ class Categorical(Family):
             self, log_probabilities=np.where(seen, updated, self.log_probabilities)
         )
 
+    def take(self, indices: NDArray[np.intp]) -> Self:
+        return replace(self, log_probabilities=self.log_probabilities[indices])
+
     def settle(self, weights: Array, data: Self) -> Self:
         return replace(self, prior=data.prior)
 

@@ -286,6 +286,12 @@ class ConjugateColumns(ColumnFamily):
             updated[name][seen] = values
         return replace(self, **updated)
 
+    def take(self, indices: NDArray[np.intp]) -> Self:
+        taken: dict[str, Any] = {
+            name: value[indices] for name, value in self.parameters
+        }
+        return replace(self, **taken)
+
     def settle(self, weights: Array, data: Self) -> Self:
         return replace(self, prior=data.prior)
 

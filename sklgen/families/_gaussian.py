@@ -215,6 +215,11 @@ class Gaussian(Family):
             Factors W with W W^T = P: upper triangular, or square roots.
         """
 
+    def take(self, indices: NDArray[np.intp]) -> Self:
+        shared = self.stored_shape(2, 1)[0] == 1
+        covariances = self.covariances if shared else self.covariances[indices]
+        return replace(self, means=self.means[indices], covariances=covariances)
+
     def settle(self, weights: Array, data: Self) -> Self:
         within = weights @ self.variances()
         highest = data.variances()[0]

@@ -83,6 +83,9 @@ class LogNormal(ColumnFamily):
     def maximize(self, statistics: Moments) -> Self:
         return replace(self, gaussian=self.gaussian.maximize(statistics))
 
+    def take(self, indices: NDArray[np.intp]) -> Self:
+        return replace(self, gaussian=self.gaussian.take(indices))
+
     def settle(self, weights: Array, data: Self) -> Self:
         constant = {
             name: getattr(data.gaussian, name)

@@ -91,6 +91,9 @@ class Product(Family):
         pairs = zip(self.parts, statistics.parts, strict=True)
         return self._with(part.maximize(sums) for part, sums in pairs)
 
+    def take(self, indices: NDArray[np.intp]) -> Self:
+        return self._with(part.take(indices) for part in self.parts)
+
     def settle(self, weights: Array, data: Self) -> Self:
         pairs = zip(self.parts, data.parts, strict=True)
         return self._with(part.settle(weights, whole) for part, whole in pairs)
