@@ -19,7 +19,7 @@ from sklgen.utils.estimator_checks import (
 from sklgen.utils.estimator_checks._asserts import assert_ratios
 from sklgen.utils.estimator_checks._supports import SUPPORTS
 from sklgen.utils.estimator_checks._tools import has_array_parameter
-from tests import support_models
+from tests import sequence_models, support_models
 from tests.wrong_estimators import WRONG, OneGaussian, TwoGaussians, VarianceAsScale
 
 
@@ -37,12 +37,17 @@ def failures(estimator):
     return messages
 
 
-@pytest.mark.parametrize("right", [TwoGaussians, *support_models.RIGHT])
+@pytest.mark.filterwarnings("ignore:check_.* was skipped")
+@pytest.mark.parametrize(
+    "right", [TwoGaussians, *support_models.RIGHT, *sequence_models.RIGHT]
+)
 def test_correct_model_keeps_the_contract(right):
     check_generator(right())
 
 
-@pytest.mark.parametrize("wrong", [*WRONG, *support_models.WRONG])
+@pytest.mark.parametrize(
+    "wrong", [*WRONG, *support_models.WRONG, *sequence_models.WRONG]
+)
 def test_wrong_model_fails_for_the_right_reason(wrong):
     messages = failures(wrong())
     assert messages.keys() == wrong.BREAKS.keys(), messages
