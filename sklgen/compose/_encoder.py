@@ -13,7 +13,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_is_fitted,
-    validate_data,
 )
 
 from sklgen._frames import open_frame
@@ -25,9 +24,9 @@ from sklgen.compose._labels import LabelColumn
 from sklgen.compose._numbers import NumberColumn
 from sklgen.compose._table import (
     bounds_by_position,
-    completed_array,
-    completed_series,
+    complete_table,
     named_columns,
+    open_table,
     read_table,
 )
 from sklgen.families._base import Array
@@ -200,7 +199,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self : TabularEncoder
             The fitted encoder.
         """
-        frame, array = self._open(X, reset=True)
+        frame, array = open_table(self, X, reset=True)
         rows = array if frame is None else frame
         weight = check_weights(sample_weight, np.empty((len(rows), 1)))
         if not weight.all():
@@ -311,24 +310,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             X with its container, dtypes and index. Observed cells are the ones of X, to
             the last bit.
         """
-        frame, array = self._open(X, reset=False)
-        table = read_table(array if frame is None else frame)
-        filled = []
+        frame, array = open_table(self, X, reset=False)
         drawn = self._decode(T, random_state)
-        decoded = zip(self.columns_, table, drawn, strict=True)
-        for j, (column, cells, (values, missing)) in enumerate(decoded):
-            if len(missing) != len(cells.missing):
-                raise ValueError(
-                    f"T has {len(missing)} rows, X has {len(cells.missing)}: T must be "
-                    "the completed typed rows of X."
-                )
-            rows = np.flatnonzero(cells.missing & ~missing)
-            own = None if frame is None else frame.get_column(frame.columns[j])
-            filled.append((column, cells, values, missing, rows, own))
-        if frame is None:
-            return completed_array(array, filled)
-        columns = [completed_series(*parts) for parts in filled]
-        return frame.with_columns(*columns).to_native()
+        return complete_table(self.columns_, frame, array, drawn)
 
     def limits(self, X: Any) -> tuple[Array, Array]:
         """Normal scores of the edges of the cell of the grid that each value is in.
@@ -398,24 +382,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             out.append(name)
         return np.array(out, dtype=object)
 
-    def _open(self, X: Any, *, reset: bool) -> tuple[Any, Any]:
-        """X as a narwhals frame or as an array, the other one None."""
-        name = type(self).__name__
-        frame = open_frame(X, name)
-        if frame is not None:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            if not len(frame):
-                raise ValueError(f"{name} takes at least one row: X has 0 sample(s).")
-            return frame, None
-        if isinstance(X, (list, tuple)) and np.asarray(X).dtype.kind in "US":
-            # Cells keep their types: numpy would turn numbers into strings.
-            X = np.array(X, dtype=object)
-        array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-        return None, array
-
     def _read(self, X: Any) -> tuple[list[Cells], Any]:
         check_is_fitted(self)
-        frame, array = self._open(X, reset=False)
+        frame, array = open_table(self, X, reset=False)
         single = frame is None and array.dtype == np.float32
         table = read_table(array if frame is None else frame)
         return table, np.float32 if single else np.float64

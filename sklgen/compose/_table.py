@@ -5,10 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
-from sklgen._frames import scatter
+from sklgen._frames import open_frame, scatter
 from sklgen.compose._cells import Cells, read_array, read_series
 from sklgen.compose._columns import Column
+
+
+def open_table(estimator: Any, X: Any, *, reset: bool) -> tuple[Any, Any]:
+    """X as a narwhals frame or as an array, the other one None.
+
+    Checked are the number of rows, of columns, and their names; what is wrong is said
+    in the name of the estimator, on which `reset` sets what scikit-learn remembers.
+    """
+    name = type(estimator).__name__
+    frame = open_frame(X, name)
+    if frame is not None:
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        if not len(frame):
+            raise ValueError(f"{name} takes at least one row: X has 0 sample(s).")
+        return frame, None
+    if isinstance(X, (list, tuple)) and np.asarray(X).dtype.kind in "US":
+        # Cells keep their types: numpy would turn numbers into strings.
+        X = np.array(X, dtype=object)
+    array = validate_data(
+        estimator, X, reset=reset, dtype=None, ensure_all_finite=False
+    )
+    return None, array
 
 
 def named_columns(given: Any, names: list[Any]) -> np.ndarray:
@@ -69,7 +92,29 @@ def read_table(rows: Any) -> list[Cells]:
     return table
 
 
-def completed_array(array: np.ndarray, filled: list[Any]) -> np.ndarray:
+def complete_table(
+    columns: tuple[Column, ...], frame: Any, array: Any, drawn: list[Any]
+) -> Any:
+    """A frame or an array whose missing cells are decoded ones."""
+    filled = []
+    table = read_table(array if frame is None else frame)
+    for j, (column, cells) in enumerate(zip(columns, table, strict=True)):
+        values, missing = drawn[j]
+        if len(missing) != len(cells.missing):
+            raise ValueError(
+                f"T has {len(missing)} rows, X has {len(cells.missing)}: T must be "
+                "the completed typed rows of X."
+            )
+        rows = np.flatnonzero(cells.missing & ~missing)
+        own = None if frame is None else frame.get_column(frame.columns[j])
+        filled.append((column, cells, values, missing, rows, own))
+    if frame is None:
+        return _completed_array(array, filled)
+    series = [_completed_series(*parts) for parts in filled]
+    return frame.with_columns(*series).to_native()
+
+
+def _completed_array(array: np.ndarray, filled: list[Any]) -> np.ndarray:
     completed = np.array(array)
     for j, (column, _, values, missing, rows, _) in enumerate(filled):
         if len(rows):
@@ -77,7 +122,7 @@ def completed_array(array: np.ndarray, filled: list[Any]) -> np.ndarray:
     return completed
 
 
-def completed_series(
+def _completed_series(
     column: Column, cells: Cells, values: Any, missing: Any, rows: Any, own: Any
 ) -> Any:
     """A column of X with these rows filled."""

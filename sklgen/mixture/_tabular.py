@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -10,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
 from sklgen._random import as_generator
 from sklgen.base import check_weights
 from sklgen.compose import TabularEncoder
+from sklgen.compose._table import open_table
 from sklgen.em import Rows
 from sklgen.families import (
     Categorical,
@@ -26,6 +27,7 @@ from sklgen.families import (
 )
 from sklgen.families._base import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
+from sklgen.mixture._density_tree import tree_cells
 from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._selection import choose_n_components
 from sklgen.mixture._starts import STARTS
@@ -93,11 +95,11 @@ class TabularMixture(CompletingMixture, BaseMixture):
     n_init : int, default=1
         Number of starts. With more than one each runs for a few iterations; the two
         best are fitted, and the better one kept.
-    init_params : {"random_from_data", "kmeans", "k-means++", "random"}, \
-            default="random_from_data"
-        Where starts come from: cells around random rows, k-means clusters, cells
-        around k-means++ seeds, or cells around random points, in one-hot codes and
-        normal scores.
+    init_params : {"tree", "random_from_data", "kmeans", "k-means++", "random"}, \
+            default="tree"
+        Where starts come from: cells within the leaves of a tree (see Notes), cells
+        around random rows, k-means clusters, cells around k-means++ seeds, or cells
+        around random points, in one-hot codes and normal scores.
     random_state : int, RandomState instance or None, default=None
         Randomness of the starts, and of the choice of `n_components`.
     verbose : int, default=0
@@ -153,6 +155,13 @@ class TabularMixture(CompletingMixture, BaseMixture):
     Missing cells in `fit` are integrated out. The M-step takes the mode of weak
     conjugate priors: `smoothing` for levels, a tenth of a row for each covariance.
 
+    A start with ``init_params="tree"`` first cuts the table into half as many leaves as
+    components. Each cut is the level of a category or the threshold of a score that
+    tells most about the other columns, in mutual information, so that columns of a leaf
+    are nearly independent, as those of a component are. The leaves are then cut into
+    cells around random rows. Distances alone count each column alike, and mix rows that
+    differ in a column that matters.
+
     An iteration takes O(n K (c + s)) operations for c categories and s scores, or
     O(n K (c + s^2)) with full covariances, where each pattern of missing scores costs
     O(K s^3) more. Memory grows with neither n nor n K beyond the typed rows.
@@ -188,7 +197,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
-        "init_params": [StrOptions(set(STARTS))],
+        "init_params": [StrOptions({"tree", *STARTS})],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "n_jobs": N_JOBS,
@@ -210,7 +219,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
         tol: float = 1e-3,
         max_iter: int = 60,
         n_init: int = 1,
-        init_params: str = "random_from_data",
+        init_params: str = "tree",
         random_state: Any = None,
         verbose: int = 0,
         n_jobs: int | None = None,
@@ -244,11 +253,11 @@ class TabularMixture(CompletingMixture, BaseMixture):
         sample_weight: Any = None,
     ) -> Any:
         """Typed rows; `reset` also learns how to type them."""
+        open_table(self, X, reset=reset)
         if reset:
             self.encoder_ = TabularEncoder(
                 self.categorical_features, max_categories=self.max_categories
             ).fit(X, sample_weight=sample_weight)
-            validate_data(self, X, skip_check_array=True)
             self._schema = TypedRows(self.encoder_, np.arange(0))
         typed = self._schema.read(X)
         if len(typed) < min_rows:
@@ -313,6 +322,16 @@ class TabularMixture(CompletingMixture, BaseMixture):
             codes = X[:, at, None] == np.arange(len(share))
             blocks.append(codes * np.sqrt(0.5))
         return np.hstack(blocks)
+
+    def _labels(
+        self, sample: Array, weight: Array, rng: np.random.Generator
+    ) -> Iterator[NDArray[np.intp]]:
+        if self.init_params != "tree" or len(sample) <= self._n_wanted:
+            yield from super()._labels(sample, weight, rng)
+            return
+        Z, scores = self._standardized(sample), self._schema.scores
+        for _ in range(self.n_init):
+            yield tree_cells(sample, Z, weight, scores, self._n_wanted, rng)
 
     def _labelled(
         self, rows: Rows, labels: NDArray[np.intp], equal: Mixture[Any]
