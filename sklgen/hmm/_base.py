@@ -159,7 +159,7 @@ class BaseChains(FittedChains):
                     f"partial_fit continues a fit with {name}={before!r}, got "
                     f"{name}={self._shape[name]!r}. Restore it, or fit a new estimator."
                 )
-        model = self._fitted()
+        model = self._fitted().reopened(1.0 / (1.0 + self._statistics.weight))
         with self._sequences(X, data.ends, model, weight, labels) as sequences:
             batch = expectation(sequences)(model)
         mixed = blend(self._statistics, batch)
@@ -231,6 +231,17 @@ class BaseChains(FittedChains):
         self.lower_bounds_ = list(found.bounds)
         self._keep(found.model, found.statistics)
         warn_unconverged(found, self, self._remedy, stacklevel=4)
+
+    def _n_parameters(self) -> int:
+        model, rules = self._fitted(), self._rules
+        free = len(model.weights) - 1
+        if "start" not in rules.fixed and not rules.stationary:
+            free += int(np.count_nonzero(model.start)) - len(model.start)
+        if "transition" not in rules.fixed:
+            free += int(np.count_nonzero(model.transition)) - model.start.size
+        if "emission" not in rules.fixed:
+            free += model.components.n_parameters
+        return free
 
     def _keep(self, model: Chains[Any], statistics: ChainStatistics) -> None:
         self._statistics = statistics
@@ -343,12 +354,15 @@ class BaseHMM(TransformerMixin, BaseChains):
                 f"{', '.join(wrong)}."
             )
         K = self.n_components
+        start, transition = self._laws()
         pairs = prior_counts(self.transmat_prior, "transmat_prior", (K, K))
         return Rules(
             prior_counts(self.startprob_prior, "startprob_prior", (K,)),
             pairs + self.stickiness * np.eye(K),
             self.stationary,
             fixed,
+            start > 0,
+            transition > 0,
         )
 
     def _laws(self) -> tuple[Array, Array]:
@@ -388,17 +402,6 @@ class BaseHMM(TransformerMixin, BaseChains):
                 n_iter=min(_SHORT_ITER, self.max_iter),
                 keep=_KEPT_STARTS,
             )
-
-    def _n_parameters(self) -> int:
-        model, rules = self._fitted(), self._rules
-        free = 0
-        if "start" not in rules.fixed and not rules.stationary:
-            free += int(np.count_nonzero(model.start)) - len(model.start)
-        if "transition" not in rules.fixed:
-            free += int(np.count_nonzero(model.transition)) - model.start.size
-        if "emission" not in rules.fixed:
-            free += model.components.n_parameters
-        return free
 
     def predict(self, X: Any, groups: Any = None) -> Any:
         """Hidden state of each row.

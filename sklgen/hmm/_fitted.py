@@ -220,25 +220,20 @@ class FittedChains(_RowsMixin, BaseEstimator):
         """Rows and laws, each a list where `n_sequences` is given."""
         check_is_fitted(self)
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
-        m = 1
+        m, n_rows = (n_samples, 1) if self._alone else (1, n_samples)
         if n_sequences is not None:
             m = int(check_scalar(n_sequences, "n_sequences", Integral, min_val=1))
+            n_rows = n_samples
         rng = as_generator(random_state)
         model = self._reader()
-        path, n_rows = self._new_paths(model, m, n_samples, rng)
+        chains = rng.choice(model.n_chains, m, p=model.weights)
+        path = simulate_paths(model, chains, n_rows, rng).ravel()
         rows = self._complete(np.full((path.size, self._width), np.nan), path, rng)
         if n_sequences is None:
             return self._schema.restore(rows), path
         parts = [slice(at, at + n_rows) for at in range(0, path.size, n_rows)]
         tables = [self._schema.restore(rows[part]) for part in parts]
         return tables, [path[part] for part in parts]
-
-    def _new_paths(
-        self, model: Chains[Any], m: int, n_samples: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.intp], int]:
-        """Laws of the rows of m new sequences, and the number of rows of each."""
-        chains = rng.choice(model.n_chains, m, p=model.weights)
-        return simulate_paths(model, chains, n_samples, rng).ravel(), n_samples
 
     def _complete(
         self, X: NDArray[Any], laws: NDArray[np.intp], rng: np.random.Generator

@@ -51,9 +51,9 @@ class Start:
     ) -> None:
         self._estimator = estimator
         self._equal = equal
-        self._rng = as_generator(estimator.random_state)
+        self.rng = as_generator(estimator.random_state)
         limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_STATE * equal.n_laws)
-        chosen = _choose(ends, weight, limit, self._rng)
+        chosen = _choose(ends, weight, limit, self.rng)
         starts = np.append(0, ends[:-1])
         pieces = [
             slice(starts[i], min(ends[i], starts[i] + max(limit, 1))) for i in chosen
@@ -76,7 +76,7 @@ class Start:
         return self.weight, self.labels
 
     @cached_property
-    def _row_weight(self) -> Array:
+    def row_weight(self) -> Array:
         return np.repeat(self.weight, np.diff(self.ends, prepend=0))
 
     def starts(self) -> Iterator[Chains[Any]]:
@@ -98,7 +98,7 @@ class Start:
 
     def _sticky(self, transition: Array) -> Array:
         """Even transitions, of which a random share stay where they are."""
-        share = self._rng.random()
+        share = self.rng.random()
         stay = np.eye(transition.shape[1])
         return (1.0 - share) * transition + share * stay
 
@@ -106,10 +106,10 @@ class Start:
         """Components of rows with labels."""
         estimator, equal = self._estimator, self._equal
         if self.labels is not None or estimator.topology != "ergodic":
-            X, weight = self.X, self._row_weight
+            X, weight = self.X, self.row_weight
             labels = self._row_labels()
         else:
-            X, weight = distinct_rows(self.X, self._row_weight, len(self.X), self._rng)
+            X, weight = distinct_rows(self.X, self.row_weight, len(self.X), self.rng)
             labels = self._clusters(X, weight)
         mixture = Mixture(np.full(equal.n_laws, 1.0 / equal.n_laws), equal.components)
         with Rows(
@@ -126,29 +126,32 @@ class Start:
         Z = estimator._standardized(X)
         if len(Z) <= K:
             return np.arange(len(Z))
-        return np.asarray(STARTS[estimator.init_params](Z, weight, K, self._rng))
+        return np.asarray(STARTS[estimator.init_params](Z, weight, K, self.rng))
 
     def _row_labels(self) -> Labels:
         """Labels by clusters or by time, with the known states where there are any."""
         K = self._equal.n_laws
         if self._estimator.topology != "ergodic":
-            labels = self._times(K)
+            labels = self.times(K)
         else:
-            labels = self._clusters(self.X, self._row_weight)
-        if self.labels is None:
-            return labels
-        known = self.labels >= 0
-        table = np.zeros((K, K))
-        np.add.at(table, (labels[known], self.labels[known]), 1.0)
-        _, names = linear_sum_assignment(table, maximize=True)
-        return np.where(known, self.labels, names[labels])
+            labels = self._clusters(self.X, self.row_weight)
+        return labels if self.labels is None else agreed(labels, self.labels, K)
 
-    def _times(self, K: int) -> Labels:
+    def times(self, K: int) -> Labels:
         """States in their order, each for a random share of every sequence."""
-        shares = self._rng.dirichlet(np.full(K, 4.0)).cumsum()[:-1]
+        shares = self.rng.dirichlet(np.full(K, 4.0)).cumsum()[:-1]
         lengths = np.diff(self.ends, prepend=0)
         place = np.concatenate([(np.arange(n) + 0.5) / n for n in lengths])
         return np.searchsorted(shares, place).astype(np.intp)
+
+
+def agreed(labels: Labels, known: Labels, K: int) -> Labels:
+    """Labels with the names that agree best with those known, which replace them."""
+    at = known >= 0
+    table = np.zeros((K, K))
+    np.add.at(table, (labels[at], known[at]), 1.0)
+    _, names = linear_sum_assignment(table, maximize=True)
+    return np.where(at, known, names[labels])
 
 
 def _choose(
