@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -25,14 +24,12 @@ from sklgen.compose._numbers import NumberColumn
 from sklgen.compose._table import (
     bounds_by_position,
     complete_table,
+    decode_table,
     named_columns,
     open_table,
     read_table,
 )
 from sklgen.families._base import Array
-
-# Scores that fit itself computes agree to this; those of float32 were rounded once.
-_PRECISION = {"float64": 1e-15, "float32": 6e-8}
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
@@ -392,21 +389,5 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     def _decode(self, T: Any, random_state: Any) -> list[Any]:
         """Cells of each column, and which are missing."""
         check_is_fitted(self)
-        T = check_array(
-            T,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan",
-            input_name="T",
-        )
-        if T.shape[1] != len(self.kinds_):
-            raise ValueError(
-                f"T has {T.shape[1]} columns, but {type(self).__name__} was fitted to "
-                f"rows of {len(self.kinds_)} typed columns: pass what transform gives."
-            )
-        rng, precision = as_generator(random_state), _PRECISION[T.dtype.name]
-        ends = np.cumsum([column.n_typed for column in self.columns_])
-        blocks = np.split(T.astype(np.float64, copy=False), ends[:-1], axis=1)
-        return [
-            column.decode(block, rng, precision)
-            for column, block in zip(self.columns_, blocks, strict=True)
-        ]
+        rng, name = as_generator(random_state), type(self).__name__
+        return decode_table(self.columns_, T, rng, name)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklgen._frames import open_frame, scatter
 from sklgen.compose._cells import Cells, read_array, read_series
 from sklgen.compose._columns import Column
+
+# Scores that fit itself computes agree to this; those of float32 were rounded once.
+_PRECISION = {"float64": 1e-15, "float32": 6e-8}
 
 
 def open_table(estimator: Any, X: Any, *, reset: bool) -> tuple[Any, Any]:
@@ -90,6 +94,29 @@ def read_table(rows: Any) -> list[Cells]:
                 "it as missing, or by a finite value."
             )
     return table
+
+
+def decode_table(
+    columns: tuple[Column, ...], T: Any, rng: np.random.Generator, name: str
+) -> list[Any]:
+    """Cells of each column, and which are missing, of typed rows of an estimator."""
+    T = check_array(
+        T,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite="allow-nan",
+        input_name="T",
+    )
+    ends = np.cumsum([column.n_typed for column in columns])
+    if T.shape[1] != ends[-1]:
+        raise ValueError(
+            f"T has {T.shape[1]} columns, but {name} was fitted to rows of {ends[-1]} "
+            "typed columns: pass what transform gives."
+        )
+    blocks = np.split(T.astype(np.float64, copy=False), ends[:-1], axis=1)
+    return [
+        column.decode(block, rng, _PRECISION[T.dtype.name])
+        for column, block in zip(columns, blocks, strict=True)
+    ]
 
 
 def complete_table(
