@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sklgen.families._base import Array
@@ -26,12 +27,18 @@ class Rules:
         Whether chains start from the stationary law of their transitions.
     fixed : frozenset of {"start", "transition", "emission"}, default=frozenset()
         What stays as it is.
+    possible_start : ndarray of shape (K,) or None, default=None
+        What was possible before the first data. None means what is.
+    possible_transition : ndarray of shape (K, K) or None, default=None
+        The same for transitions.
     """
 
     start: Array
     transition: Array
     stationary: bool = False
     fixed: frozenset[str] = frozenset()
+    possible_start: NDArray[np.bool_] | None = None
+    possible_transition: NDArray[np.bool_] | None = None
 
     def log_prior(self, start: Array, transition: Array) -> float:
         """Log-density of the priors at probabilities (C, K) and (C, K, K)."""
@@ -60,6 +67,20 @@ class Rules:
         if "start" not in self.fixed and not self.stationary:
             counts = starts + np.where(start > 0, self.start, 0.0)
             start = _shares(counts, start)
+        return self.starts(start, transition), transition
+
+    def reopen(
+        self, start: Array, transition: Array, share: float
+    ) -> tuple[Array, Array]:
+        """Probabilities with a share spread over all that is possible.
+
+        Data seen so far may have taken all probability from a state that comes first
+        in sequences to come.
+        """
+        if "start" not in self.fixed and self.possible_start is not None:
+            start = _spread(start, self.possible_start, share)
+        if "transition" not in self.fixed and self.possible_transition is not None:
+            transition = _spread(transition, self.possible_transition, share)
         return self.starts(start, transition), transition
 
     def starts(self, start: Array, transition: Array) -> Array:
@@ -122,6 +143,11 @@ def _stationary_objective(
     fundamental = np.linalg.pinv(np.eye(len(law)) - transition + law)
     slope = counts / known + np.outer(law, fundamental @ (starts / law))
     return value, slope
+
+
+def _spread(law: Array, possible: NDArray[np.bool_], share: float) -> Array:
+    even = possible / possible.sum(axis=-1, keepdims=True)
+    return np.asarray((1.0 - share) * law + share * even)
 
 
 def _shares(counts: Array, before: Array) -> Array:

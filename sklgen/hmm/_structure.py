@@ -425,6 +425,11 @@ class Chains(Generic[C]):
         shares = np.full(self.n_laws, 1.0 / self.n_laws)
         return replace(self, components=self.components.settle(shares, data.components))
 
+    def reopened(self, share: float) -> Self:
+        """The same chains with a share of probability on all that is possible."""
+        start, transition = self.rules.reopen(self.start, self.transition, share)
+        return replace(self, start=start, transition=transition)
+
     def m_step(self, statistics: ChainStatistics) -> Self:
         rules = self.rules
         start, transition = rules.maximize(
