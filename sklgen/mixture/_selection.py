@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,47 +14,76 @@ from sklgen.mixture._base import expectation
 from sklgen.mixture._starts import distinct_rows
 from sklgen.mixture._structure import Mixture
 
-_MOST_ROWS = 32768
 _HELD_OUT = 0.15
 _SHORT_ITER = 10
 # No component is learned from fewer rows than this on average.
 _ROWS_EACH = 30
-# Share of the gain over one component that more components may cost.
-_TOLERANCE = 0.1
 
 
-def choose_n_components(
-    estimator: Any, X: NDArray[Any], weight: Array, rng: np.random.Generator
-) -> int:
+@dataclass(frozen=True)
+class Purpose:
+    """What components are for, which decides how many of them pay.
+
+    Parameters
+    ----------
+    most_rows : int
+        Number of rows to choose by.
+    tolerance : float
+        Share of the gain over one component that more components may cost.
+    """
+
+    most_rows: int
+    tolerance: float
+
+
+# More components than needed copy a table more faithfully.
+COPY = Purpose(most_rows=32768, tolerance=0.1)
+# They complete rows worse, and rows with missing cells say less.
+COMPLETE = Purpose(most_rows=8192, tolerance=0.0)
+
+
+def choose_components(
+    estimator: Any,
+    X: NDArray[Any],
+    weight: Array,
+    purpose: Purpose,
+    rng: np.random.Generator,
+) -> Mixture[Any]:
     """Largest number of components about as good, on rows held out, as the best one.
 
-    Numbers are doubled until one loses, against the best so far, more than a tenth of
-    what that one gained over a single component. Rows are told apart by their values: a
-    row given twice is on one side.
+    Numbers are doubled until one loses, against the best so far, more than the
+    tolerated share of what that one gained over a single component. Rows are told
+    apart by their values: a row given twice is on one side. What is returned is where
+    the few steps of the chosen number ended, which is a start for more of them.
     """
-    sample, sample_weight = distinct_rows(X, weight, _MOST_ROWS, rng)
+    sample, sample_weight = distinct_rows(X, weight, purpose.most_rows, rng)
     order = rng.permutation(len(sample))
     train, test = np.split(order, [round((1 - _HELD_OUT) * len(order))])
-    chosen, highest, single = 1, -np.inf, None
-    if not len(test):
-        return chosen
     largest = max(len(train) // _ROWS_EACH, 1)
-    for n_components in 2 ** np.arange(largest.bit_length()):
-        estimator.n_components_ = int(n_components)
-        model = _short_fit(estimator, sample[train], sample_weight[train], rng)
+    chosen = _short_fit(estimator, 1, sample[train], sample_weight[train], rng)
+    if largest == 1:
+        return chosen
+
+    def score(model: Mixture[Any]) -> float:
         held_out = _density(estimator, model, sample[test])
-        score = float(np.average(held_out, weights=sample_weight[test]))
-        single = score if single is None else single
-        if score < highest - _TOLERANCE * (highest - single):
+        return float(np.average(held_out, weights=sample_weight[test]))
+
+    highest = single = score(chosen)
+    for n_components in 2 ** np.arange(1, largest.bit_length()):
+        model = _short_fit(
+            estimator, int(n_components), sample[train], sample_weight[train], rng
+        )
+        found = score(model)
+        if found < highest - purpose.tolerance * (highest - single):
             break
-        highest, chosen = max(highest, score), int(n_components)
+        highest, chosen = max(highest, found), model
     return chosen
 
 
 def _short_fit(
-    estimator: Any, X: Array, weight: Array, rng: np.random.Generator
+    estimator: Any, K: int, X: Array, weight: Array, rng: np.random.Generator
 ) -> Mixture[Any]:
-    K = estimator.n_components_
+    estimator.n_components_ = K
     equal = Mixture(np.full(K, 1.0 / K), estimator._equal_components())
     with estimator._rows(X, weight, equal.components) as rows:
         labels = next(estimator._labels(X, weight, rng))

@@ -29,7 +29,7 @@ from sklgen.families._base import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._density_tree import tree_cells
 from sklgen.mixture._fitted import CompletingMixture
-from sklgen.mixture._selection import choose_n_components
+from sklgen.mixture._selection import COMPLETE, COPY, choose_components
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
 from sklgen.mixture._tabular_rows import TypedRows
@@ -44,6 +44,8 @@ _FLOOR = 1e-3
 _CELLS = 3.0
 # Smallest unit of a score: nothing narrower is a component.
 _SMALLEST_UNIT = 1e-2
+# Share of missing cells beyond which a table is to be completed, not to be copied.
+_MANY_MISSING = 0.1
 # Rows that each covariance counts before the data.
 _PRIOR_COUNT = 0.1
 
@@ -68,7 +70,8 @@ class TabularMixture(CompletingMixture, BaseMixture):
         (of at most 32768) for a few iterations, and compares log-likelihoods of the
         other rows. It takes the largest number that loses, against the best, no more
         than a tenth of what that one gains over a single component: more components
-        than needed copy a table more faithfully.
+        than needed copy a table more faithfully. If more than a tenth of the cells
+        miss, in columns that don't miss all, it takes the best number, by 8192 rows.
     covariance_type : {"full", "diag"}, default="full"
         Whether the normal scores of a component have a covariance matrix or are
         independent.
@@ -293,9 +296,23 @@ class TabularMixture(CompletingMixture, BaseMixture):
         variance = _CELLS * self.encoder_.cell_variance_[schema.scores] / _FLOOR
         self._unit = np.sqrt(np.clip(variance, _SMALLEST_UNIT**2, 1.0))
         self.n_components_ = self.n_components
+        self._chosen = None
         if isinstance(self.n_components, str):
             rng = as_generator(self.random_state)
-            self.n_components_ = choose_n_components(self, X, weight, rng)
+            missing = schema.missing_share(X, weight)
+            purpose = COMPLETE if missing > _MANY_MISSING else COPY
+            chosen = choose_components(self, X, weight, purpose, rng)
+            self.n_components_ = len(chosen.weights)
+            self._chosen = chosen if self.n_init == 1 else None
+
+    def _starts(
+        self, X: NDArray[Any], weight: Array, equal: Mixture[Any]
+    ) -> list[Mixture[Any]]:
+        """Where the choice of the number of components ended, if it made one."""
+        if self._chosen is None:
+            return super()._starts(X, weight, equal)
+        start, self._chosen = self._chosen.settle(equal), None
+        return [start]
 
     def _product(self, gaussian: type[Gaussian]) -> Product:
         """Equal components that describe the data as a whole."""

@@ -94,6 +94,13 @@ class TypedRows:
             seen[:, at] = self._misses(rows, column)
         return seen
 
+    def missing_share(self, rows: Array, weight: Array) -> float:
+        """Share of cells that miss, in the columns that don't miss all."""
+        columns = range(len(self.encoder.columns_))
+        shares = [np.average(self._misses(rows, j), weights=weight) for j in columns]
+        some = [share for share in shares if share < 1.0]
+        return float(np.mean(some)) if some else 0.0
+
     def restore(self, rows: Array) -> Any:
         """Typed rows as the container of `fit`; cells that miss become missing."""
         typed = rows[:, : self.n_typed].copy()
