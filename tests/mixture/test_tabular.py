@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklgen.families._gaussian import Gaussian
-from sklgen.mixture import TabularMixture
+from sklgen.mixture import TabularMixture, _tabular
 
 COVARIANCES = ["full", "diag"]
 both = pytest.mark.parametrize("covariance_type", COVARIANCES)
@@ -433,6 +433,35 @@ def test_the_number_of_components_follows_the_data():
     assert model.n_components_ >= 4
     assert len(model.weights_) == model.n_components_
     assert clone(model).n_components == "auto"
+
+
+def test_tables_with_many_missing_cells_take_the_best_number(monkeypatch):
+    """By the same rows, one that copies takes more: none of these is the best."""
+    hidden = table(1000, missing=0.25)
+    best = mixture("auto", max_iter=0).fit(hidden).n_components_
+    blank = hidden.assign(blank=np.nan)
+    assert mixture("auto", max_iter=0).fit(blank).n_components_ == best
+    monkeypatch.setattr(_tabular, "_MANY_MISSING", 1.0)
+    assert mixture("auto", max_iter=0).fit(hidden).n_components_ > best
+
+
+def test_a_column_without_cells_does_not_count_as_missing():
+    frame = table(300).assign(blank=np.nan)
+    model = mixture(2, max_iter=0).fit(frame)
+    rows = model._schema.read(frame)
+    assert model._schema.missing_share(rows, np.ones(300)) == 0.0
+    rows[::2, : model._schema.n_typed] = np.nan
+    weight = np.where(np.arange(300) % 2 == 0, 3.0, 1.0)
+    assert model._schema.missing_share(rows, weight) == pytest.approx(0.75)
+
+
+def test_a_fit_goes_on_from_where_the_choice_of_components_ended():
+    frame = table(1000)
+    chosen = mixture("auto", max_iter=0).fit(frame)
+    fresh = mixture(chosen.n_components_, max_iter=0).fit(frame)
+    assert chosen.lower_bound_ > fresh.lower_bound_ + 0.1
+    tried = mixture("auto", max_iter=0, n_init=3).fit(frame)
+    assert tried.lower_bound_ < chosen.lower_bound_ - 0.1
 
 
 def test_components_find_the_groups():
