@@ -21,13 +21,14 @@ def rows(n=400, seed=0):
 
 
 SCORES = np.array([False, False, False, True, True])
+# Sixteen equally likely intervals of a score.
+EDGES = ndtri(np.arange(1, 16) / 16)
 
 
 def sides(X):
     """Every split that leaves five rows on each side, and the column it is by."""
-    edges = ndtri(np.arange(1, 16) / 16)
     for j, score in enumerate(SCORES):
-        values = edges if score else np.unique(X[~np.isnan(X[:, j]), j])
+        values = EDGES if score else np.unique(X[~np.isnan(X[:, j]), j])
         for value in values:
             side = X[:, j] < value if score else X[:, j] == value
             if min(side.sum(), (~side).sum()) >= 5:
@@ -37,7 +38,9 @@ def sides(X):
 def information(side, x):
     """Mutual information in nats over all rows, less its mean without dependence."""
     seen = ~np.isnan(x)
-    counts = pd.crosstab(side[seen], x[seen]).to_numpy()
+    values, codes = np.unique(x[seen], return_inverse=True)
+    counts = np.zeros((2, len(values)))
+    np.add.at(counts, (side[seen].astype(int), codes), 1)
     expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
     present = counts > 0
     total = np.sum(counts[present] * np.log((counts / expected)[present]))
@@ -47,13 +50,12 @@ def information(side, x):
 def gain(X, j, side):
     columns = X.copy()
     for at in np.flatnonzero(SCORES):
-        edges = ndtri(np.arange(1, 16) / 16)
         seen = ~np.isnan(X[:, at])
-        columns[seen, at] = np.searchsorted(edges, X[seen, at], side="right")
+        columns[seen, at] = np.searchsorted(EDGES, X[seen, at], side="right")
     return sum(information(side, columns[:, o]) for o in range(X.shape[1]) if o != j)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_first_split_is_the_best_of_all(seed):
     X = rows(seed=seed)
     found = tree_leaves(X, np.ones(len(X)), SCORES, 2, np.random.default_rng(0))
@@ -123,14 +125,15 @@ def test_many_columns_and_levels_are_told_apart():
 def test_rare_levels_that_decide_a_label_are_kept_apart():
     """A flag that follows from rare codes is drawn with them, whatever the rest."""
     rng = np.random.default_rng(0)
-    n = 3000
+    n = 2000
     code = rng.choice(8, n, p=[0.86] + [0.02] * 7)
     flag = np.where(code == 0, rng.random(n) < 0.3, code % 2 == 1)
     noise = {f"n{j}": rng.integers(5, size=n).astype(str) for j in range(6)}
     table = pd.DataFrame({"code": code.astype(str), "flag": flag, **noise})
 
     def mistakes(init):
-        model = TabularMixture(32, init_params=init, random_state=0).fit(table)
+        model = TabularMixture(24, init_params=init, max_iter=20, random_state=0)
+        model.fit(table)
         draws = model.sample(20000, random_state=0)
         drawn = draws["code"].astype(int)
         return np.mean((draws["flag"] != (drawn % 2 == 1))[drawn > 0])
