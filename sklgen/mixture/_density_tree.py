@@ -15,8 +15,8 @@ from sklgen.mixture._starts import nearest
 
 Labels = NDArray[np.intp]
 
-# Share of the cells that are leaves.
-_LEAVES = 0.5
+# Leaves, as a share of the cells.
+_LEAVES = 0.75
 # Equally likely intervals of a normal score.
 _N_INTERVALS = 16
 # Levels of a column that are told apart, the most frequent ones.
@@ -35,7 +35,7 @@ def tree_cells(
     n_cells: int,
     rng: np.random.Generator,
 ) -> Labels:
-    """Cells around random rows, within the leaves of a tree of half as many.
+    """Cells around random rows, within the leaves of a tree that has fewer.
 
     Parameters
     ----------

@@ -158,12 +158,11 @@ class TabularMixture(CompletingMixture, BaseMixture):
     Missing cells in `fit` are integrated out. The M-step takes the mode of weak
     conjugate priors: `smoothing` for levels, a tenth of a row for each covariance.
 
-    A start with ``init_params="tree"`` first cuts the table into half as many leaves as
-    components. Each cut is the level of a category or the threshold of a score that
-    tells most about the other columns, in mutual information, so that columns of a leaf
-    are nearly independent, as those of a component are. The leaves are then cut into
-    cells around random rows. Distances alone count each column alike, and mix rows that
-    differ in a column that matters.
+    A start with ``init_params="tree"`` cuts the table into leaves, three for every four
+    components, and these into cells around random rows. Each cut is the level of a
+    category or the threshold of a score that tells most about the other columns, in
+    mutual information: within leaves columns are nearly independent. Distances alone
+    count all columns alike, and mix rows that differ in one that matters.
 
     An iteration takes O(n K (c + s)) operations for c categories and s scores, or
     O(n K (c + s^2)) with full covariances, where each pattern of missing scores costs

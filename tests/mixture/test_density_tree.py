@@ -6,7 +6,7 @@ import pytest
 from scipy.special import ndtri
 
 from sklgen.mixture import TabularMixture
-from sklgen.mixture._density_tree import tree_cells, tree_leaves
+from sklgen.mixture._density_tree import _LEAVES, tree_cells, tree_leaves
 
 
 def rows(n=400, seed=0):
@@ -103,7 +103,7 @@ def test_cells_are_filled_and_lie_within_leaves(n_cells):
     )
     assert np.array_equal(np.unique(labels), np.arange(n_cells))
     leaves = tree_leaves(
-        X, weight, SCORES, max(round(n_cells / 2), 1), np.random.default_rng(0)
+        X, weight, SCORES, max(round(_LEAVES * n_cells), 1), np.random.default_rng(0)
     )
     for cell in range(n_cells):
         assert len(np.unique(leaves[labels == cell])) == 1
