@@ -28,8 +28,8 @@ from sklgen.mixture._base import N_JOBS, progress
 from sklgen.mixture._starts import STARTS
 
 # Starts are tried for a few steps on some of the sequences; the best go on.
-_SHORT_ITER = 10
-_KEPT_STARTS = 2
+SHORT_ITER = 10
+KEPT_STARTS = 2
 _PARTS = ("start", "transition", "emission")
 
 
@@ -399,8 +399,8 @@ class BaseHMM(TransformerMixin, BaseChains):
             return best(
                 (start.settle(equal) for start in sample.starts()),
                 expectation(sequences),
-                n_iter=min(_SHORT_ITER, self.max_iter),
-                keep=_KEPT_STARTS,
+                n_iter=min(SHORT_ITER, self.max_iter),
+                keep=KEPT_STARTS,
             )
 
     def predict(self, X: Any, groups: Any = None) -> Any:

@@ -90,7 +90,7 @@ def read_sequences(X: Any, groups: Any = None, *, alone: bool = False) -> Sequen
     n = _n_rows(X)
     if groups is not None:
         return SequenceData(X, group_ends(X, groups), None)
-    if alone:
+    if alone and n:
         return SequenceData(X, np.arange(1, n + 1), None)
     _warn_of_gaps(X)
     return SequenceData(X, np.array([n], dtype=np.intp), None)

@@ -48,6 +48,10 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         },
     ),
     **_instances(
+        "hmm.HMMMixture",
+        {"two": {"n_components": 2, "n_states": 2, "n_init": 4}},
+    ),
+    **_instances(
         "mixture.DirichletMixture",
         {
             "three": {"n_components": 3, "n_init": 2},
