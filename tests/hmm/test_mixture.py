@@ -1,0 +1,372 @@
+"""Mixtures of HMMs: planted clusters, enumeration, the models they contain."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sklgen.em._sequences as cutting
+from sklgen.hmm import GaussianHMM, HMMMixture, groups_from_lengths
+from sklgen.hmm._mixture_start import label_profiles
+from sklgen.mixture import GaussianMixture
+
+TRANSITIONS = np.array(
+    [
+        [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]],
+        [[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1]],
+        [[0.1, 0.1, 0.8], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]],
+    ]
+)
+MEANS = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0]])
+
+
+def planted(seed, n_each=100, T=40, *, apart=0.0, noise=0.7):
+    """Sequences of three chains, the means of whose emissions are so far apart."""
+    rng = np.random.default_rng(seed)
+    clusters = rng.permutation(np.repeat(np.arange(3), n_each))
+    cumulative = TRANSITIONS.cumsum(axis=2)
+    sequences = []
+    for c in clusters:
+        states = [rng.integers(3)]
+        while len(states) < T:
+            states.append(np.searchsorted(cumulative[c, states[-1]], rng.random()))
+        means = MEANS[states] + apart * c
+        sequences.append(means + noise * rng.normal(size=(T, 2)))
+    return sequences, clusters
+
+
+def tiny(seed=0, missing=0.3, lengths=(4, 3, 4, 1, 2, 4)):
+    rng = np.random.default_rng(seed)
+    sequences = [rng.normal(size=(n, 2)) + (n % 2) for n in lengths]
+    for X in sequences:
+        X[rng.random(X.shape) < missing] = np.nan
+    return sequences
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Two chains of two states, after a few steps on rows with missing cells."""
+    X, _ = planted(0, n_each=4, T=12)
+    rng = np.random.default_rng(1)
+    for part in X:
+        part[rng.random(part.shape) < 0.1] = np.nan
+    model = HMMMixture(2, 2, n_init=2, max_iter=4, random_state=0)
+    with pytest.warns(UserWarning, match="did not converge"):
+        return model.fit(X)
+
+
+def joint(model, X):
+    """Log-density of X with each chain and path: (chain, path, value)."""
+    for c, (weight, hmm) in enumerate(zip(model.weights_, model.hmms_, strict=True)):
+        for path in itertools.product(range(2), repeat=len(X)):
+            value = np.log(weight) + np.log(hmm.startprob_[path[0]])
+            for here, then in itertools.pairwise(path):
+                value += np.log(hmm.transmat_[here, then])
+            for x, k in zip(X, path, strict=True):
+                at = ~np.isnan(x)
+                if at.any():
+                    cov = hmm.covariances_[k][np.ix_(at, at)]
+                    value += multivariate_normal.logpdf(x[at], hmm.means_[k][at], cov)
+            yield c, path, value
+
+
+@pytest.mark.parametrize("X", tiny(), ids=len)
+def test_likelihood_and_clusters_equal_enumeration(fitted, X):
+    chains, _, values = zip(*joint(fitted, X), strict=True)
+    whole = logsumexp(values)
+    found = fitted.score_samples([X])[0]
+    np.testing.assert_allclose(found.sum(), whole, rtol=1e-10, atol=1e-13)
+    for t in range(1, len(X)):
+        past = logsumexp([value for *_, value in joint(fitted, X[:t])])
+        np.testing.assert_allclose(found[:t].sum(), past, rtol=1e-10)
+    share = np.bincount(chains, np.exp(np.array(values) - whole))
+    proba = fitted.predict_proba_sequences([X])[0]
+    np.testing.assert_allclose(proba, share, rtol=1e-9)
+    np.testing.assert_allclose(fitted.predict_proba([X])[0], [share] * len(X))
+    assert (fitted.predict([X])[0] == share.argmax()).all()
+
+
+def test_imputed_cells_equal_enumeration(fitted):
+    X = tiny(3, missing=0.4)[0]
+    assert np.isnan(X).any()
+    expected, total = np.zeros(X.shape), 0.0
+    for c, path, value in joint(fitted, X):
+        hmm, weight = fitted.hmms_[c], np.exp(value)
+        filled = X.copy()
+        for x, k in zip(filled, path, strict=True):
+            o, m = ~np.isnan(x), np.isnan(x)
+            cov = hmm.covariances_[k]
+            slope = cov[np.ix_(m, o)] @ np.linalg.inv(cov[np.ix_(o, o)])
+            x[m] = hmm.means_[k][m] + slope @ (x[o] - hmm.means_[k][o])
+        expected += weight * filled
+        total += weight
+    np.testing.assert_allclose(fitted.impute([X])[0], expected / total, rtol=1e-8)
+
+
+def test_draws_of_missing_cells_have_the_imputed_mean(fitted):
+    X = tiny(3, missing=0.4)[0]
+    n = 4000
+    drawn = np.stack(fitted.sample_conditional([X] * n, random_state=0))
+    error = drawn.std(axis=0) / np.sqrt(n)
+    gap = np.abs(drawn.mean(axis=0) - fitted.impute([X])[0])
+    assert (gap <= 4.0 * error + 1e-12).all()
+
+
+def test_each_model_can_be_used_alone(fitted):
+    X = tiny()
+    sums = [[part.sum() for part in hmm.score_samples(X)] for hmm in fitted.hmms_]
+    mixed = logsumexp(np.log(fitted.weights_)[:, None] + sums, axis=0)
+    found = [part.sum() for part in fitted.score_samples(X)]
+    np.testing.assert_allclose(found, mixed, rtol=1e-10)
+    for hmm in fitted.hmms_:
+        assert hmm.sample(5, random_state=0).shape == (5, 2)
+        assert set(np.concatenate(hmm.predict(X))) <= {0, 1}
+        assert hmm.n_components == 2
+    assert fitted.hmms_[0].get_params() == clone(fitted.hmms_[0]).get_params()
+
+
+def test_draws_come_from_the_clusters_in_their_shares(fitted):
+    n = 4000
+    X, labels = fitted.sample_latent(3, n_sequences=n, random_state=0)
+    assert all((part == part[0]).all() for part in labels)
+    drawn = np.bincount([part[0] for part in labels], minlength=2) / n
+    error = np.sqrt(fitted.weights_.prod() / n)
+    assert np.abs(drawn - fitted.weights_).max() < 4.0 * error
+    proba = fitted.predict_proba_sequences(X)
+    assert np.abs(proba.mean(axis=0) - fitted.weights_).max() < 4.0 * error
+    # Rows of a sequence hang together as in the chain of its cluster.
+    firsts = np.array([part[0] for part in labels])
+    for c, hmm in enumerate(fitted.hmms_):
+        pairs = np.stack([part for part, at in zip(X, firsts, strict=True) if at == c])
+        second = hmm.startprob_ @ hmm.transmat_ @ hmm.transmat_
+        error = pairs[:, 2].std(axis=0) / np.sqrt(len(pairs))
+        assert (
+            np.abs(pairs[:, 2].mean(axis=0) - second @ hmm.means_) < 4 * error
+        ).all()
+
+
+def test_lone_rows_are_drawn_as_sequences_of_one_row(fitted):
+    X, labels = fitted.sample_latent(4000, random_state=0)
+    assert X.shape == (4000, 2)
+    start = np.stack([hmm.startprob_ for hmm in fitted.hmms_])
+    means = np.stack([hmm.means_ for hmm in fitted.hmms_])
+    expected = np.einsum("c,ck,ckd->d", fitted.weights_, start, means)
+    error = X.std(axis=0) / np.sqrt(len(X))
+    assert (np.abs(X.mean(axis=0) - expected) < 4.0 * error).all()
+    assert 0 < labels.mean() < 1
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_clusters_are_recovered(seed, apart):
+    X, clusters = planted(seed, T=30, apart=apart)
+    model = HMMMixture(3, 3, n_init=3, tol=1e-4, random_state=seed).fit(X)
+    assert adjusted_rand_score(clusters, model.predict_sequences(X)) > 0.95
+    np.testing.assert_allclose(model.weights_, 1 / 3, atol=0.02)
+    assert np.diff(model.lower_bounds_).min() > -1e-12
+
+
+def test_one_state_and_one_row_a_sequence_is_a_plain_mixture():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2)) * [1.0, 2.0] + rng.choice([-4.0, 3.0, 9.0], (400, 1))
+    options = {"n_init": 3, "tol": 1e-12, "random_state": 0}
+    plain = GaussianMixture(3, **options).fit(X)
+    model = HMMMixture(3, **options).fit(X)
+    order = np.argsort(plain.means_[:, 0])
+    means = np.concatenate([hmm.means_ for hmm in model.hmms_])
+    own = np.argsort(means[:, 0])
+    np.testing.assert_allclose(means[own], plain.means_[order], atol=1e-6)
+    np.testing.assert_allclose(model.weights_[own], plain.weights_[order], atol=1e-7)
+    np.testing.assert_allclose(
+        model.score_samples(X), plain.score_samples(X), atol=1e-6
+    )
+    np.testing.assert_allclose(model.bic(X), plain.bic(X), rtol=1e-9)
+    same = (own[None] == model.predict(X)[:, None]) == (
+        order[None] == plain.predict(X)[:, None]
+    )
+    assert same.all()
+
+
+def test_one_cluster_is_the_plain_hmm():
+    X, _ = planted(0, n_each=5)
+    options = {"n_init": 3, "tol": 1e-5, "random_state": 0}
+    plain = GaussianHMM(3, covariance_type="diag", **options).fit(X)
+    hmm = GaussianHMM(covariance_type="diag")
+    model = HMMMixture(1, 3, hmm=hmm, **options).fit(X)
+    assert model.lower_bounds_ == plain.lower_bounds_
+    assert np.array_equal(model.hmms_[0].means_, plain.means_)
+    assert np.array_equal(model.hmms_[0].transmat_, plain.transmat_)
+    assert model.bic(X) == plain.bic(X)
+    assert np.array_equal(
+        np.hstack(model.score_samples(X)), np.hstack(plain.score_samples(X))
+    )
+
+
+def test_threads_and_containers_change_no_bit():
+    X, _ = planted(1, n_each=30)
+    groups = groups_from_lengths([len(part) for part in X])
+    model = HMMMixture(3, 3, n_init=2, tol=1e-3, random_state=0, n_jobs=1).fit(X)
+    for n_jobs in (2, 3):
+        other = clone(model).set_params(n_jobs=n_jobs).fit(np.vstack(X), groups=groups)
+        assert other.lower_bounds_ == model.lower_bounds_
+        found = other.predict_proba(np.vstack(X), groups)
+        assert np.array_equal(found, np.vstack(model.predict_proba(X)))
+
+
+def test_a_weight_of_two_is_the_sequence_twice():
+    X, _ = planted(2, n_each=8)
+    weight = np.arange(len(X)) % 3
+    repeated = [part for part, n in zip(X, weight, strict=True) for _ in range(n)]
+    model = HMMMixture(3, 3, n_init=4, tol=1e-9, random_state=0)
+    one = clone(model).fit(X, sequence_weight=weight)
+    two = clone(model).fit(repeated[::-1])
+    np.testing.assert_allclose(one.lower_bound_, two.lower_bound_, rtol=1e-10)
+    np.testing.assert_allclose(
+        one.predict_proba_sequences(X), two.predict_proba_sequences(X), atol=1e-6
+    )
+
+
+def test_segments_of_long_sequences_equal_whole_ones(monkeypatch):
+    X, _ = planted(3, n_each=1, T=2500)
+    X.append(X[0][:90])
+    model = HMMMixture(2, 2, n_init=1, tol=1e-2, random_state=0).fit(X)
+    found = [np.hstack(model.score_samples(X)), model.predict_proba_sequences(X)]
+    bounds, statistics = model.lower_bounds_, model._statistics
+    monkeypatch.setattr(cutting, "_SEGMENT_ROWS", 4000)
+    whole = clone(model).fit(X)
+    np.testing.assert_allclose(bounds, whole.lower_bounds_, rtol=1e-10)
+    expected = whole._statistics
+    np.testing.assert_allclose(statistics.transitions, expected.transitions, rtol=1e-7)
+    np.testing.assert_allclose(statistics.clusters, expected.clusters, rtol=1e-9)
+    np.testing.assert_allclose(np.hstack(whole.score_samples(X)), found[0], atol=1e-7)
+    np.testing.assert_allclose(whole.predict_proba_sequences(X), found[1], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("hmm", "expected"),
+    [
+        (None, 2 + 3 * (1 + 2 + 2 * 5)),
+        (GaussianHMM(covariance_type="tied"), 2 + 3 * (1 + 2 + 2 * 2) + 3),
+        (GaussianHMM(covariance_type="diag", stationary=True), 2 + 3 * (2 + 2 * 4)),
+        (GaussianHMM(topology="linear"), 2 + 3 * (0 + 1 + 2 * 5)),
+    ],
+    ids=["full", "tied", "stationary", "linear"],
+)
+def test_criteria_count_free_parameters(hmm, expected):
+    X, _ = planted(4, n_each=4, T=20)
+    model = HMMMixture(3, 2, hmm=hmm, n_init=1, tol=1e-2, random_state=0).fit(X)
+    n = sum(map(len, X))
+    fit = 2.0 * n * model.score(X)
+    np.testing.assert_allclose(model.aic(X) + fit, 2.0 * expected)
+    np.testing.assert_allclose(model.bic(X) + fit, np.log(n) * expected)
+
+
+def test_chains_keep_to_the_topology_and_the_start():
+    rng = np.random.default_rng(0)
+    X = []
+    for n in range(40):
+        cuts = np.sort(rng.choice(np.arange(3, 27), 2, replace=False))
+        levels = np.array([0.0, 4.0, 8.0] if n % 2 else [8.0, 4.0, 0.0])
+        X.append(levels[np.searchsorted(cuts, np.arange(30))] + rng.normal(size=30))
+    X = [part[:, None] for part in X]
+    hmm = GaussianHMM(topology="left-right")
+    model = HMMMixture(2, 3, hmm=hmm, n_init=4, tol=1e-4, random_state=0).fit(X)
+    assert adjusted_rand_score(np.arange(40) % 2, model.predict_sequences(X)) == 1.0
+    for own in model.hmms_:
+        assert np.array_equal(own.startprob_, [1.0, 0.0, 0.0])
+        assert not np.tril(own.transmat_, -1).any()
+
+
+def test_clusters_that_share_fixed_emissions_learn_their_transitions():
+    X, clusters = planted(5, n_each=30, T=60)
+    hmm = GaussianHMM(
+        covariance_type="spherical",
+        means_init=MEANS,
+        covariances_init=np.full(3, 0.49),
+        fixed=["emission"],
+    )
+    model = HMMMixture(3, 3, hmm=hmm, n_init=2, tol=1e-5, random_state=0).fit(X)
+    assert adjusted_rand_score(clusters, model.predict_sequences(X)) > 0.95
+    for own in model.hmms_:
+        assert np.array_equal(own.means_, MEANS)
+        gaps = np.abs(own.transmat_ - TRANSITIONS).max(axis=(1, 2))
+        assert gaps.min() < 0.1
+
+
+def test_known_states_name_the_states_of_every_cluster():
+    X, _ = planted(6, n_each=10, apart=4.0, noise=0.3)
+    # States by the corner of the triangle, which all clusters share.
+    states = [np.argmin(np.abs(x[:, :1] - x[:, 1:] - [0, 3, -3]), axis=1) for x in X]
+    given = [np.where(np.arange(len(s)) % 2, s, -1) for s in states]
+    model = HMMMixture(3, 3, n_init=2, tol=1e-4, random_state=0)
+    model.fit(X, state_labels=given)
+    for c, part, own in zip(model.predict_sequences(X), X, states, strict=True):
+        assert np.mean(model.hmms_[c].predict([part])[0] == own) > 0.98
+
+
+def test_partial_fit_goes_on_and_minds_the_shapes():
+    X, clusters = planted(7, n_each=40)
+    model = HMMMixture(3, 3, n_init=3, tol=1e-3, random_state=0)
+    for at in range(0, len(X), 30):
+        model.partial_fit(X[at : at + 30])
+    assert adjusted_rand_score(clusters, model.predict_sequences(X)) > 0.9
+    assert model.score(X) > clone(model).fit(X).score(X) - 0.02
+    with pytest.raises(ValueError, match="n_states"):
+        model.set_params(n_states=2).partial_fit(X[:30])
+    model.set_params(n_states=3, hmm=GaussianHMM(covariance_type="diag"))
+    with pytest.raises(ValueError, match="hmm__covariance_type"):
+        model.partial_fit(X[:30])
+
+
+def test_a_grid_search_finds_the_planted_model():
+    X, _ = planted(8, n_each=20, T=30)
+    groups = groups_from_lengths([len(part) for part in X])
+    model = HMMMixture(3, 3, hmm=GaussianHMM(), n_init=2, tol=1e-3, random_state=0)
+    grid = {
+        "hmmmixture__n_components": [1, 3],
+        "hmmmixture__hmm__covariance_type": ["diag", "full"],
+    }
+    with config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            make_pipeline(StandardScaler(), model), grid, cv=GroupKFold(3)
+        ).fit(np.vstack(X), groups=groups)
+    assert search.best_params_["hmmmixture__n_components"] == 3
+    assert search.best_params_["hmmmixture__hmm__covariance_type"] == "diag"
+    plain = {name.removeprefix("hmmmixture__"): value for name, value in grid.items()}
+    search = GridSearchCV(model, plain, cv=3).fit(X)
+    assert search.best_params_ == {"n_components": 3, "hmm__covariance_type": "diag"}
+
+
+def test_the_template_is_left_alone():
+    X, _ = planted(9, n_each=3)
+    hmm = GaussianHMM(7, covariance_type="diag", tol=0.5)
+    before = vars(hmm).copy()
+    model = HMMMixture(2, 2, hmm=hmm, n_init=1, tol=1e-2, random_state=0).fit(X)
+    assert vars(hmm) == before
+    assert [own.tol for own in model.hmms_] == [0.5, 0.5]
+    assert model.hmms_[0].means_.shape == (2, 2)
+
+
+@pytest.mark.parametrize("hmm", [3, GaussianHMM, GaussianMixture()], ids=str)
+def test_templates_that_are_no_hmms_are_errors(hmm):
+    with pytest.raises(ValueError, match="hmm"):
+        HMMMixture(hmm=hmm).fit(np.zeros((4, 1)))
+
+
+def test_profiles_are_hellinger_distances_of_labels_and_pairs():
+    labels = np.array([0, 1, 0, 1, 0, 0, 1, 1, 2])
+    ends = np.array([4, 8, 9])
+    first, second, third = label_profiles(labels, ends, 3) ** 2
+    np.testing.assert_allclose(first[:3], [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(first[3:].reshape(3, 3)[0, 1], 2 / 3)
+    np.testing.assert_allclose(second[3:].reshape(3, 3).diagonal(), [1 / 3, 1 / 3, 0])
+    np.testing.assert_allclose(second.sum(), 2.0)
+    np.testing.assert_allclose(third, np.eye(12)[2])
