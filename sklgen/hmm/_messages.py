@@ -17,11 +17,16 @@ _SPARSE = 1e-250
 # Segments that a message passes at a time.
 _STRIDE = 8
 
+# Rows that are impossible after those before them, with the chain they are so under.
+Lost = list[tuple[int, NDArray[np.intp]]]
+
 
 def exchange(model: Chains[Any], sequences: Sequences) -> Messages | None:
     """Messages between the segments of long sequences; None where there are none.
 
-    The passes forward and backward run side by side.
+    The passes forward and backward run side by side. Rows that turn out to be
+    impossible after those before them count as missing: the pass backward, which could
+    not know them, is then made again.
     """
     segments = sequences.segments
     if segments.whole.all():
@@ -37,12 +42,18 @@ def exchange(model: Chains[Any], sequences: Sequences) -> Messages | None:
     cut = np.flatnonzero(~segments.whole)
     runs = np.split(cut, np.flatnonzero(np.diff(segments.sequence[cut])) + 1)
 
-    def work(task: tuple[Any, NDArray[np.intp]], scratch: Scratch) -> None:
-        pass_on, run = task
-        pass_on(model, sequences, run, messages, scratch)
+    def work(task: tuple[NDArray[np.intp], Lost | None], scratch: Scratch) -> Lost:
+        run, lost = task
+        if lost is None:
+            return _advance(model, sequences, run, messages, scratch)
+        with np.errstate(invalid="ignore"):
+            _retreat(model, sequences, run, messages, lost, scratch)
+        return []
 
-    tasks = [(way, run) for run in runs for way in (_advance, _retreat)]
-    for _ in sequences.pool.run(work, tasks):
+    tasks = [(run, lost) for run in runs for lost in (None, [])]
+    found = list(sequences.pool.run(work, tasks))[::2]
+    again = [(run, lost) for run, lost in zip(runs, found, strict=True) if lost]
+    for _ in sequences.pool.run(work, again):
         pass
     return messages
 
@@ -57,8 +68,9 @@ def _advance(
     run: NDArray[np.intp],
     messages: Messages,
     scratch: Scratch,
-) -> None:
+) -> Lost:
     """Fill what each segment knows of the state before it, and the log-density."""
+    lost: Lost = []
     density = np.zeros(model.n_chains)
     message = messages.previous[run[0]].copy()
     for part in _strides(run):
@@ -70,10 +82,17 @@ def _advance(
             previous = message[chain][:, None]
             done = model.filter(log, chain, previous, bundle.offset, scratch)
             density[chain] += done.density.sum()
+            if density[chain] == -np.inf:
+                impossible = np.isneginf(done.density) & (
+                    done.log.max(axis=0) > -np.inf
+                )
+                if impossible.any():
+                    lost.append((chain, bundle.rows[impossible]))
             filtered = done.log_filtered(ends).T
             messages.previous[part[1:], chain] = filtered[:-1]
             message[chain] = filtered[-1]
     messages.density[run] = density
+    return lost
 
 
 def _retreat(
@@ -81,9 +100,11 @@ def _retreat(
     sequences: Sequences,
     run: NDArray[np.intp],
     messages: Messages,
+    lost: Lost,
     scratch: Scratch,
 ) -> None:
-    """Fill what each segment knows of the rows after it."""
+    """Fill what each segment knows of the rows after it; those lost are missing."""
+    K = model.n_states
     message = np.zeros((model.n_chains, model.n_states))
     for part in _strides(run)[::-1]:
         messages.future[part[-1]] = message
@@ -91,6 +112,9 @@ def _retreat(
         lengths = sequences.segments.length[part]
         starts = np.cumsum(lengths) - lengths
         log = model.evaluate(sequences.X, bundle, scratch).log
+        for chain, rows in lost:
+            states = slice(chain * K, (chain + 1) * K)
+            log[states, np.isin(bundle.rows, rows)] = -np.inf
         for chain in range(model.n_chains):
             future = message[chain][:, None]
             ahead = _ahead(model, chain, log, bundle, future, starts, scratch)
