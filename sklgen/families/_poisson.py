@@ -84,11 +84,14 @@ class Poisson(LinearColumns):
 
 @njit(nogil=True, cache=True)
 def log_inverse_factorial(cells: Array, known: Array, out: Array) -> None:
-    """Write -log(x!) of counts (d, n), those below the length of `known` from there."""
+    """Write -log(x!) of cells (d, n), x! of fractions being Gamma(x + 1).
+
+    Those of counts below the length of `known` are read there.
+    """
     for j in range(len(cells)):
         for i in range(cells.shape[1]):
             x = cells[j, i]
-            if x < len(known):
-                out[j, i] = -known[max(int(x), 0)]
+            if 0.0 <= x < len(known) and x == np.floor(x):
+                out[j, i] = -known[int(x)]
             else:
                 out[j, i] = -lgamma(x + 1.0)

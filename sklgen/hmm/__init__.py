@@ -4,5 +4,6 @@ from sklgen.hmm._forecast import Forecast
 from sklgen.hmm._gaussian import GaussianHMM
 from sklgen.hmm._groups import groups_from_lengths
 from sklgen.hmm._mixture import HMMMixture
+from sklgen.hmm._poisson import PoissonHMM
 
-__all__ = ["Forecast", "GaussianHMM", "HMMMixture", "groups_from_lengths"]
+__all__ = ["Forecast", "GaussianHMM", "HMMMixture", "PoissonHMM", "groups_from_lengths"]

@@ -13,7 +13,7 @@ from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklgen.em import Sequences, best, blend, first_best, run, warn_unconverged
+from sklgen.em import Sequences, blend, first_best, run, warn_unconverged
 from sklgen.families import Family
 from sklgen.families._base import Array
 from sklgen.hmm._fitted import FittedChains
@@ -21,7 +21,7 @@ from sklgen.hmm._groups import SequenceData, read_sequences
 from sklgen.hmm._messages import exchange
 from sklgen.hmm._paths import decode
 from sklgen.hmm._rules import Rules
-from sklgen.hmm._start import Start, check_parts, training_parts
+from sklgen.hmm._start import Start, check_parts, promising, training_parts
 from sklgen.hmm._structure import Chains, ChainStatistics
 from sklgen.hmm._topology import TOPOLOGIES, start_law, transition_law
 from sklgen.mixture._base import N_JOBS, progress
@@ -396,11 +396,11 @@ class BaseHMM(TransformerMixin, BaseChains):
         """The best of `n_init` short runs on some of the sequences."""
         sample = Start(self, X, ends, weight, labels, equal)
         with self._sequences(*sample.rows, equal, *sample.parts) as sequences:
-            return best(
+            return promising(
                 (start.settle(equal) for start in sample.starts()),
                 expectation(sequences),
-                n_iter=min(SHORT_ITER, self.max_iter),
-                keep=KEPT_STARTS,
+                n_rows=len(sample.X),
+                max_iter=self.max_iter,
             )
 
     def predict(self, X: Any, groups: Any = None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklgen._random import as_generator
-from sklgen.em import Rows, n_threads
+from sklgen.em import Rows, best, n_threads
 from sklgen.families._base import Array
 from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._structure import Chains
@@ -25,6 +25,12 @@ Labels = NDArray[np.intp]
 # Rows that short runs see, at most, beyond one sequence.
 _SAMPLE_ROWS = 8192
 _SAMPLE_ROWS_PER_STATE = 64
+# Steps that every start takes; how many then go on, at least.
+_SHORT_ITER = 10
+_KEPT = 2
+# Up to so many rows, half of the starts take further steps before the best are kept.
+_FEW_ROWS = 2048
+_FURTHER_ITER = 30
 
 
 class Start:
@@ -152,6 +158,24 @@ def agreed(labels: Labels, known: Labels, K: int) -> Labels:
     np.add.at(table, (labels[at], known[at]), 1.0)
     _, names = linear_sum_assignment(table, maximize=True)
     return np.where(at, known, names[labels])
+
+
+def promising(
+    starts: Iterable[Chains[Any]], expectation: Any, *, n_rows: int, max_iter: int
+) -> list[Chains[Any]]:
+    """The starts that are worth a full run: the best after a few steps.
+
+    Chains that differ in a rare state take long to part. Where rows are few and steps
+    cost little, the better half takes more of them.
+    """
+    runs = list(starts)
+    half = (len(runs) + 1) // 2
+    rounds = [(_SHORT_ITER, _KEPT)]
+    if n_rows <= _FEW_ROWS and half > _KEPT:
+        rounds = [(_SHORT_ITER, half), (_FURTHER_ITER, _KEPT)]
+    for n_iter, keep in rounds:
+        runs = best(runs, expectation, n_iter=min(n_iter, max_iter), keep=keep)
+    return runs
 
 
 def _choose(

@@ -52,6 +52,13 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         {"two": {"n_components": 2, "n_states": 2, "n_init": 4}},
     ),
     **_instances(
+        "hmm.PoissonHMM",
+        {
+            "three": {"n_components": 3},
+            "left-right": {"n_components": 2, "topology": "left-right", "n_init": 2},
+        },
+    ),
+    **_instances(
         "mixture.DirichletMixture",
         {
             "three": {"n_components": 3, "n_init": 2},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -241,7 +242,7 @@ class Counts(Support):
 
         Longer rows than those summed over have some probability: draws say how much.
         """
-        lengths = np.rint(model.sample(20_000, random_state=0).sum(axis=1))
+        lengths = np.rint(_first_rows(model, 20_000).sum(axis=1))
         rows = _all_counts(_LONGEST, self.n_columns)
         probability = np.exp(densities(model, rows))
         of_length = np.bincount(rows.sum(axis=1).astype(int), probability)
@@ -282,6 +283,13 @@ class Counts(Support):
             return np.array([table.get(tuple(row), -np.inf) for row in X.tolist()])
 
         return Law(centre, log_density)
+
+
+def _first_rows(model: Any, n_rows: int) -> np.ndarray:
+    """Draws without a past: models of sequences draw one sequence for each."""
+    if "n_sequences" not in signature(model.sample).parameters:
+        return np.asarray(model.sample(n_rows, random_state=0))
+    return np.concatenate(model.sample(1, n_sequences=n_rows, random_state=0))
 
 
 def _all_counts(longest: int, n_columns: int) -> np.ndarray:
