@@ -14,6 +14,7 @@ _subpackages = [
     "hmm",
     "metrics",
     "mixture",
+    "plotting",
     "utils",
 ]
 
