@@ -14,14 +14,14 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklgen.base import _RowsMixin
-from sklgen.em import best
 from sklgen.families._base import Array
-from sklgen.hmm._base import KEPT_STARTS, SHORT_ITER, BaseChains, BaseHMM, expectation
+from sklgen.hmm._base import BaseChains, BaseHMM, expectation
 from sklgen.hmm._gaussian import GaussianHMM
 from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._messages import exchange
 from sklgen.hmm._mixture_start import MixtureStart
 from sklgen.hmm._paths import shares
+from sklgen.hmm._start import promising
 from sklgen.hmm._structure import Chains
 from sklgen.mixture._base import N_JOBS
 
@@ -256,11 +256,11 @@ class HMMMixture(TransformerMixin, BaseChains):
             return found
         sample = MixtureStart(self._emitter, X, ends, weight, labels, equal)
         with self._sequences(*sample.rows, equal, *sample.parts) as sequences:
-            return best(
+            return promising(
                 (start.settle(equal) for start in sample.starts(self.n_init)),
                 expectation(sequences),
-                n_iter=min(SHORT_ITER, self.max_iter),
-                keep=KEPT_STARTS,
+                n_rows=len(sample.rows[0]),
+                max_iter=self.max_iter,
             )
 
     def _store(self, model: Chains[Any]) -> None:
