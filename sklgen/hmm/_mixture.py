@@ -11,22 +11,19 @@ from numpy.typing import NDArray
 from sklearn.base import TransformerMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from sklgen.base import _RowsMixin
 from sklgen.families._base import Array
 from sklgen.hmm._base import BaseChains, BaseHMM, expectation
+from sklgen.hmm._clusters import FittedClusters
 from sklgen.hmm._gaussian import GaussianHMM
-from sklgen.hmm._groups import SequenceData
-from sklgen.hmm._messages import exchange
 from sklgen.hmm._mixture_start import MixtureStart
-from sklgen.hmm._paths import shares
 from sklgen.hmm._start import promising
 from sklgen.hmm._structure import Chains
 from sklgen.mixture._base import N_JOBS
 
 
-class HMMMixture(TransformerMixin, BaseChains):
+class HMMMixture(TransformerMixin, FittedClusters, BaseChains):
     """Mixture of hidden Markov models: clusters of sequences.
 
     Each sequence belongs to a cluster, and each cluster has a hidden Markov model of
@@ -100,6 +97,8 @@ class HMMMixture(TransformerMixin, BaseChains):
     Covariances that states share (`covariance_type="tied"`) are shared by all states
     of all clusters.
 
+    Known states (`state_labels` in `fit`) are those of the model of the row's cluster.
+
     Starts cluster sequences by how often labels of rows come and follow each other.
     The labels are clusters of rows, or the states of one model of all sequences, which
     is what [1]_ does with one model a sequence.
@@ -136,7 +135,6 @@ class HMMMixture(TransformerMixin, BaseChains):
         "n_jobs": N_JOBS,
     }
 
-    _alone = True
     _emitter: Any
 
     def __init__(
@@ -302,65 +300,6 @@ class HMMMixture(TransformerMixin, BaseChains):
     def _reader(self) -> Chains[Any]:
         return replace(self._fitted(), components=self._emitter._reader().components)
 
-    def predict_proba_sequences(self, X: Any, groups: Any = None) -> Array:
-        """Probability of each cluster for each sequence.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time. A list has one sequence a table.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row. Without groups each row of a table is a sequence.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_sequences, n_components)
-            Rows sum to one. Sequences come in the order of their rows.
-        """
-        rows, data = self._read(X, groups)
-        return self._shares(rows, data).astype(rows.dtype, copy=False)
-
-    def _shares(self, rows: NDArray[Any], data: SequenceData) -> Array:
-        model = self._reader()
-        with self._sequences(rows, data.ends, model) as sequences:
-            return shares(model, sequences, exchange(model, sequences))
-
-    def predict_sequences(self, X: Any, groups: Any = None) -> NDArray[np.intp]:
-        """Most probable cluster of each sequence.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time. A list has one sequence a table.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row. Without groups each row of a table is a sequence.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_sequences,)
-            Clusters, from 0. Sequences come in the order of their rows.
-        """
-        return np.asarray(self._shares(*self._read(X, groups)).argmax(axis=1))
-
-    def predict(self, X: Any, groups: Any = None) -> Any:
-        """Most probable cluster of the sequence of each row.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), or a list of them
-            Clusters, from 0, the same for all rows of a sequence.
-        """
-        rows, data = self._read(X, groups)
-        labels = self._shares(rows, data).argmax(axis=1)
-        return data.give_back(data.per_row(labels))
-
     def fit_predict(
         self,
         X: Any,
@@ -390,42 +329,6 @@ class HMMMixture(TransformerMixin, BaseChains):
         self.fit(X, None, groups, sequence_weight, state_labels)
         return self.predict(X, groups)
 
-    def predict_proba(self, X: Any, groups: Any = None) -> Any:
-        """Probability of each cluster for the sequence of each row.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_components), or a list of them
-            Rows sum to one, and are the same for all rows of a sequence.
-        """
-        rows, data = self._read(X, groups)
-        found = self._shares(rows, data).astype(rows.dtype, copy=False)
-        return data.give_back(data.per_row(found))
-
-    def transform(self, X: Any, groups: Any = None) -> Any:
-        """Probabilities of the clusters as features: `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_components), or a list of them
-            Probabilities of the clusters.
-        """
-        return self.predict_proba(X, groups)
-
     def fit_transform(
         self,
         X: Any,
@@ -454,82 +357,6 @@ class HMMMixture(TransformerMixin, BaseChains):
         """
         self.fit(X, None, groups, sequence_weight, state_labels)
         return self.transform(X, groups)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Names of the columns of `transform`.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_components,)
-            The class in lower case and the number of the cluster.
-        """
-        check_is_fitted(self)
-        clusters = range(len(self.weights_))
-        return np.array([f"hmmmixture{c}" for c in clusters], dtype=object)
-
-    def sample(
-        self,
-        n_samples: int = 1,
-        *,
-        n_sequences: int | None = None,
-        random_state: Any = None,
-    ) -> Any:
-        """Draw new sequences.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows of each sequence, at least 1.
-        n_sequences : int or None, default=None
-            Number of sequences, given as a list of tables. None draws `n_samples`
-            sequences of one row each, and gives their rows as one table.
-        random_state : int, RandomState instance or None, default=None
-            An int gives the same rows each time; None gives fresh rows. Neither the
-            estimator nor numpy's global generator is changed.
-
-        Returns
-        -------
-        X : array, or DataFrame of the library seen in `fit`, (n_samples, n_features)
-            Rows that are sequences of their own; where `n_sequences` is given, a list
-            of tables, each with rows in the order of time.
-        """
-        return self._draw_sequences(n_samples, n_sequences, random_state)[0]
-
-    def sample_latent(
-        self,
-        n_samples: int = 1,
-        *,
-        n_sequences: int | None = None,
-        random_state: Any = None,
-    ) -> tuple[Any, Any]:
-        """Draw new sequences with the cluster that each came from.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows of each sequence, at least 1.
-        n_sequences : int or None, default=None
-            Number of sequences, as in `sample`.
-        random_state : int, RandomState instance or None, default=None
-            As in `sample`; the same seed gives the same rows as `sample`.
-
-        Returns
-        -------
-        X : array or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows as in `sample`.
-        labels : ndarray of shape (n_samples,), or a list of them
-            Cluster of each row.
-        """
-        X, laws = self._draw_sequences(n_samples, n_sequences, random_state)
-        K = len(self.hmms_[0].startprob_)
-        if n_sequences is None:
-            return X, laws // K
-        return X, [part // K for part in laws]
 
 
 def _hand_on(source: Any, target: Any) -> None:

@@ -70,7 +70,8 @@ class MixtureStart:
             components=self._pooled._equal_components(),
         )
         if emitter.topology == "ergodic":
-            longest = _SAMPLE_ROWS // (_SEQUENCES_PER_CLUSTER * equal.n_chains)
+            wanted = _SEQUENCES_PER_CLUSTER * equal.n_chains
+            longest = _SAMPLE_ROWS // min(wanted, np.count_nonzero(weight))
             X, ends, labels = _beginnings(X, ends, labels, max(longest, _SHORTEST))
         self._sample = Start(self._pooled, X, ends, weight, labels, one)
         self._rng = self._sample.rng

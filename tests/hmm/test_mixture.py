@@ -171,6 +171,7 @@ def test_planted_clusters_are_recovered(seed, apart):
     model = HMMMixture(3, 3, n_init=3, tol=1e-4, random_state=seed).fit(X)
     assert adjusted_rand_score(clusters, model.predict_sequences(X)) > 0.95
     np.testing.assert_allclose(model.weights_, 1 / 3, atol=0.02)
+    np.testing.assert_allclose(model.score(X), model.lower_bound_, rtol=1e-10)
     assert np.diff(model.lower_bounds_).min() > -1e-12
 
 
@@ -219,6 +220,9 @@ def test_threads_and_containers_change_no_bit():
         assert other.lower_bounds_ == model.lower_bounds_
         found = other.predict_proba(np.vstack(X), groups)
         assert np.array_equal(found, np.vstack(model.predict_proba(X)))
+        labels = other.predict(np.vstack(X), groups)
+        assert np.array_equal(np.split(labels, len(X)), model.predict(X))
+        assert np.array_equal(labels[::40], model.predict_sequences(X))
 
 
 def test_a_weight_of_two_is_the_sequence_twice():
@@ -302,7 +306,7 @@ def test_clusters_that_share_fixed_emissions_learn_their_transitions():
 
 
 def test_known_states_name_the_states_of_every_cluster():
-    X, _ = planted(6, n_each=10, apart=4.0, noise=0.3)
+    X, _ = planted(6, n_each=10, apart=4.0, noise=0.2)
     # States by the corner of the triangle, which all clusters share.
     states = [np.argmin(np.abs(x[:, :1] - x[:, 1:] - [0, 3, -3]), axis=1) for x in X]
     given = [np.where(np.arange(len(s)) % 2, s, -1) for s in states]
