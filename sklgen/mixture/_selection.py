@@ -18,6 +18,10 @@ _HELD_OUT = 0.15
 _SHORT_ITER = 10
 # No component is learned from fewer rows than this on average.
 _ROWS_EACH = 30
+# So many are tried in any case, with this many rows each: two alone may be worse than
+# one, and a small table may have several kinds of rows.
+_TRIED = 8
+_ROWS_EACH_TRIED = 15
 
 
 @dataclass(frozen=True)
@@ -51,33 +55,43 @@ def choose_components(
 ) -> Mixture[Any]:
     """Largest number of components about as good, on rows held out, as the best one.
 
-    Numbers are doubled until one loses, against the best so far, more than the
-    tolerated share of what that one gained over a single component. Rows are told
-    apart by their values: a row given twice is on one side. What is returned is where
-    the few steps of the chosen number ended, which is a start for more of them.
+    As good means: what it loses against the best is within the tolerated share of what
+    that one gained over a single component. Numbers are doubled until one loses a
+    standard error more than that. Rows are told apart by their values: a row given
+    twice is on one side. What is returned is where the few steps of the chosen number
+    ended, which is a start for more of them.
     """
     sample, sample_weight = distinct_rows(X, weight, purpose.most_rows, rng)
     order = rng.permutation(len(sample))
     train, test = np.split(order, [round((1 - _HELD_OUT) * len(order))])
-    largest = max(len(train) // _ROWS_EACH, 1)
+    tried = min(len(train) // _ROWS_EACH_TRIED, _TRIED)
+    largest = max(len(train) // _ROWS_EACH, tried, 1)
     chosen = _short_fit(estimator, 1, sample[train], sample_weight[train], rng)
     if largest == 1:
         return chosen
-
-    def score(model: Mixture[Any]) -> float:
-        held_out = _density(estimator, model, sample[test])
-        return float(np.average(held_out, weights=sample_weight[test]))
-
-    highest = single = score(chosen)
+    highest = single = _density(estimator, chosen, sample[test])
+    counts = sample_weight[test]
     for n_components in 2 ** np.arange(1, largest.bit_length()):
         model = _short_fit(
             estimator, int(n_components), sample[train], sample_weight[train], rng
         )
-        found = score(model)
-        if found < highest - purpose.tolerance * (highest - single):
+        found = _density(estimator, model, sample[test])
+        loss, error = _mean(highest - found, counts)
+        allowed = purpose.tolerance * _mean(highest - single, counts)[0]
+        if n_components > _TRIED and loss > allowed + error:
             break
-        highest, chosen = max(highest, found), model
+        if loss <= allowed:
+            chosen = model
+        if loss < 0:
+            highest = found
     return chosen
+
+
+def _mean(values: Array, weight: Array) -> tuple[float, float]:
+    """Weighted mean, and its standard error."""
+    mean = float(np.average(values, weights=weight))
+    spread = float(np.average((values - mean) ** 2, weights=weight))
+    return mean, float(np.sqrt(spread / weight.sum()))
 
 
 def _short_fit(

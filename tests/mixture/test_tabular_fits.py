@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklgen.families._gaussian import Gaussian
-from sklgen.mixture import _tabular
+from sklgen.mixture import _selection
 from tests.mixture.tabular_cases import (
     both,
     discrete,
@@ -124,14 +124,22 @@ def test_the_number_of_components_follows_the_data():
     assert clone(model).n_components == "auto"
 
 
-def test_tables_with_many_missing_cells_take_the_best_number(monkeypatch):
-    """By the same rows, one that copies takes more: none of these is the best."""
-    hidden = table(1000, missing=0.25)
-    best = mixture("auto", max_iter=0).fit(hidden).n_components_
-    blank = hidden.assign(blank=np.nan)
-    assert mixture("auto", max_iter=0).fit(blank).n_components_ == best
-    monkeypatch.setattr(_tabular, "_MANY_MISSING", 1.0)
-    assert mixture("auto", max_iter=0).fit(hidden).n_components_ > best
+GAINS = {1: 0.0, 2: 0.9, 4: 1.0, 8: 0.95, 16: 0.85, 32: 1.1}
+
+
+@pytest.mark.parametrize(("missing", "expected"), [(0.0, 8), (0.25, 4)])
+def test_tables_with_many_missing_cells_take_the_best_number(
+    monkeypatch, missing, expected
+):
+    """Others take the largest number that loses little; none looks beyond a loss."""
+
+    def density(estimator, model, X):
+        return np.full(len(X), GAINS[len(model.weights)])
+
+    monkeypatch.setattr(_selection, "_density", density)
+    hidden = table(1000, missing=missing).assign(blank=np.nan)
+    model = mixture("auto", max_iter=0).fit(hidden)
+    assert model.n_components_ == expected
 
 
 def test_a_column_without_cells_does_not_count_as_missing():
