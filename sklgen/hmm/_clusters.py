@@ -102,7 +102,7 @@ class FittedClusters(FittedChains):
         return data.give_back(data.per_row(found))
 
     def transform(self, X: Any, groups: Any = None) -> Any:
-        """Probabilities of the clusters as features: `predict_proba`.
+        """Give the probabilities of the clusters as features: `predict_proba`.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class FittedClusters(FittedChains):
         return self.predict_proba(X, groups)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Names of the columns of `transform`.
+        """Name the columns of `transform`.
 
         Parameters
         ----------

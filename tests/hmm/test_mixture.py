@@ -289,6 +289,20 @@ def test_chains_keep_to_the_topology_and_the_start():
         assert not np.tril(own.transmat_, -1).any()
 
 
+def test_impossible_transitions_stay_so_and_fixed_ones_too():
+    X, _ = planted(5, n_each=10)
+    law = np.array([[0.5, 0.5, 0.0], [0.2, 0.5, 0.3], [0.0, 0.4, 0.6]])
+    hmm = GaussianHMM(transmat_init=law, startprob_init=[0.0, 0.3, 0.7])
+    options = {"n_init": 2, "tol": 1e-2, "random_state": 0}
+    for own in HMMMixture(2, 3, hmm=hmm, **options).fit(X).hmms_:
+        assert np.array_equal(own.transmat_ > 0, law > 0)
+        assert own.startprob_[0] == 0.0
+        assert np.abs(own.transmat_ - law).max() > 0.01
+    hmm.set_params(fixed=["transition"])
+    for own in HMMMixture(2, 3, hmm=hmm, **options).fit(X).hmms_:
+        assert np.array_equal(own.transmat_, law)
+
+
 def test_clusters_that_share_fixed_emissions_learn_their_transitions():
     X, clusters = planted(5, n_each=30, T=60)
     hmm = GaussianHMM(
