@@ -183,9 +183,15 @@ class BaseChains(FittedChains):
             data, sequence_weight, state_labels, self._n_states
         )
         rows = self._validate(data.X, reset=reset, sample_weight=data.per_row(weight))
+        self._check_observed(rows, data, weight, reset=reset)
+        return self._learned_rows(rows), data, weight, labels
+
+    def _check_observed(
+        self, rows: NDArray[Any], data: SequenceData, weight: Array, *, reset: bool
+    ) -> None:
+        """Columns to learn from must have an observed cell."""
         names = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
         check_parts(rows, data, weight, names if reset else None)
-        return self._learned_rows(rows), data, weight, labels
 
     def _learned_rows(self, X: NDArray[Any]) -> NDArray[Any]:
         """What EM sees of validated rows."""
@@ -212,7 +218,7 @@ class BaseChains(FittedChains):
             runs = [
                 run(
                     start,
-                    expectation(sequences),
+                    _possible(expectation(sequences)),
                     tol=self.tol,
                     max_iter=self.max_iter,
                     monitor=monitor,
@@ -220,12 +226,6 @@ class BaseChains(FittedChains):
                 for start in starts
             ]
         found = runs[first_best([ended.bounds[-1] for ended in runs])]
-        if not np.isfinite(found.bounds[-1]):
-            raise ValueError(
-                "the sequences are impossible under the model: known states or a "
-                "topology contradict them, or a column has a value that no state can "
-                "emit. Give transitions that are needed a positive probability."
-            )
         self.converged_ = found.converged
         self.n_iter_ = found.n_iter
         self.lower_bounds_ = list(found.bounds)
@@ -602,6 +602,22 @@ def expectation(sequences: Sequences) -> Any:
         messages = exchange(model, sequences)
         step = partial(model.e_step, sequences.X, messages)
         return model.posterior_bound(sequences.sum(step))
+
+    return take
+
+
+def _possible(expectation: Any) -> Any:
+    """The E-step, which refuses sequences that are impossible: no step revives them."""
+
+    def take(model: Chains[Any]) -> ChainStatistics:
+        statistics: ChainStatistics = expectation(model)
+        if not np.isfinite(statistics.bound):
+            raise ValueError(
+                "the sequences are impossible under the model: known states or a "
+                "topology contradict them, or a column has a value that no state can "
+                "emit. Give transitions that are needed a positive probability."
+            )
+        return statistics
 
     return take
 
