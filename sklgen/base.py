@@ -37,11 +37,11 @@ class _RowsMixin(ABC):
     """Rows in: validated floats, and a memory of the container they came in.
 
     `_support` says which rows the model is about, and so on which rows the contract is
-    tested: numbers in any unit, counts, or the parts of a whole.
+    tested: numbers in any unit, counts, the parts of a whole, or labels.
     """
 
     _schema: Schema
-    _support: ClassVar[Literal["real", "counts", "composition"]] = "real"
+    _support: ClassVar[Literal["real", "counts", "composition", "labels"]] = "real"
 
     def _validate(
         self,

@@ -101,6 +101,8 @@ def every_row(kind):
     """Rows on a fine grid over all there are, and the volume of its cells."""
     if kind == "counts":
         return np.array([*np.ndindex(13, 13, 13)], dtype=float), 1.0
+    if kind == "labels":
+        return 1.0 + np.array([*np.ndindex(8, 8)]), 1.0
     step = 0.2 if kind == "real" else 0.002
     axis = np.arange(-30, 60, step) if kind == "real" else np.arange(step, 1, step)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)

@@ -116,7 +116,9 @@ class DirichletMixture(NonNegativeMixture):
            [0.8 , 0.16, 0.04]])
     """
 
-    _support: ClassVar[Literal["real", "counts", "composition"]] = "composition"
+    _support: ClassVar[Literal["real", "counts", "composition", "labels"]] = (
+        "composition"
+    )
     _draws_floats = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -144,7 +144,7 @@ class DirichletMultinomialMixture(NonNegativeMixture):
     np.True_
     """
 
-    _support: ClassVar[Literal["real", "counts", "composition"]] = "counts"
+    _support: ClassVar[Literal["real", "counts", "composition", "labels"]] = "counts"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,

@@ -132,7 +132,7 @@ class DirichletProcessMultinomialMixture(BaseProcessMixture, WholeRowMixture):
     2
     """
 
-    _support: ClassVar[Literal["real", "counts", "composition"]] = "counts"
+    _support: ClassVar[Literal["real", "counts", "composition", "labels"]] = "counts"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,18 +11,6 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._random import as_generator
-from sklgen.base import check_weights
-from sklgen.compose import TabularEncoder
-from sklgen.compose._table import open_table
-from sklgen.em import Rows
-from sklgen.families import (
-    Categorical,
-    DiagonalGaussian,
-    Family,
-    FullGaussian,
-    Gaussian,
-    Product,
-)
 from sklgen.families._base import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._density_tree import tree_cells
@@ -32,25 +18,13 @@ from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._selection import COMPLETE, COPY, choose_components
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
-from sklgen.mixture._tabular_rows import TypedRows
+from sklgen.mixture._tabular_components import COVARIANCES, TabularComponents
 
-_COVARIANCES: dict[str, type[Gaussian]] = {
-    "full": FullGaussian,
-    "diag": DiagonalGaussian,
-}
-# Smallest variance in a component, as a share of the one within the start's.
-_FLOOR = 1e-3
-# Smallest variance in a component, in variances of a score within its cell.
-_CELLS = 3.0
-# Smallest unit of a score: nothing narrower is a component.
-_SMALLEST_UNIT = 1e-2
 # Share of missing cells beyond which a table is to be completed, not to be copied.
 _MANY_MISSING = 0.1
-# Rows that each covariance counts before the data.
-_PRIOR_COUNT = 0.1
 
 
-class TabularMixture(CompletingMixture, BaseMixture):
+class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
     """Mixture model of tables with mixed columns.
 
     Rows of a component have independent categories, each with its own probabilities,
@@ -191,7 +165,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "covariance_type": [StrOptions(set(_COVARIANCES))],
+        "covariance_type": [StrOptions(set(COVARIANCES))],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "keep_missing": ["boolean"],
@@ -207,7 +181,6 @@ class TabularMixture(CompletingMixture, BaseMixture):
 
     warm_start = False
     _must_converge = False
-    _schema: Any
 
     def __init__(
         self,
@@ -240,42 +213,6 @@ class TabularMixture(CompletingMixture, BaseMixture):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
-
-    def _validate(
-        self,
-        X: Any,
-        *,
-        reset: bool = False,
-        min_rows: int = 1,
-        sample_weight: Any = None,
-    ) -> Any:
-        """Typed rows; `reset` also learns how to type them."""
-        open_table(self, X, reset=reset)
-        if reset:
-            self.encoder_ = TabularEncoder(
-                self.categorical_features, max_categories=self.max_categories
-            ).fit(X, sample_weight=sample_weight)
-            self._schema = TypedRows(self.encoder_, np.arange(0))
-        typed = self._schema.read(X)
-        if len(typed) < min_rows:
-            raise ValueError(
-                f"{type(self).__name__} needs at least {min_rows} rows, got "
-                f"n_samples = {len(typed)}."
-            )
-        if reset and self.keep_missing:
-            used = check_weights(sample_weight, typed) > 0
-            self._schema, typed = self._schema.with_indicators(typed, used)
-        return typed
-
-    @property
-    def _width(self) -> int:
-        return int(self._schema.width)
-
     def _learned_rows(
         self, X: NDArray[Any], weight: Array, *, reset: bool
     ) -> NDArray[Any]:
@@ -286,19 +223,12 @@ class TabularMixture(CompletingMixture, BaseMixture):
         return int(self.n_components_)
 
     def _prepare(self, X: NDArray[Any], weight: Array) -> None:
-        schema: TypedRows = self._schema
-        shares = [*self.encoder_.level_shares_]
-        for column in X[:, schema.n_typed :].T:
-            share = float(np.average(column, weights=weight))
-            shares.append(np.array([1.0 - share, share]))
-        self._shares = shares
-        variance = _CELLS * self.encoder_.cell_variance_[schema.scores] / _FLOOR
-        self._unit = np.sqrt(np.clip(variance, _SMALLEST_UNIT**2, 1.0))
+        self._describe(X, weight)
         self.n_components_ = self.n_components
         self._chosen = None
         if isinstance(self.n_components, str):
             rng = as_generator(self.random_state)
-            missing = schema.missing_share(X, weight)
+            missing = self._schema.missing_share(X, weight)
             purpose = COMPLETE if missing > _MANY_MISSING else COPY
             chosen = choose_components(self, X, weight, purpose, rng)
             self.n_components_ = len(chosen.weights)
@@ -313,32 +243,6 @@ class TabularMixture(CompletingMixture, BaseMixture):
         start, self._chosen = self._chosen.settle(equal), None
         return [start]
 
-    def _product(self, gaussian: type[Gaussian]) -> Product:
-        """Equal components that describe the data as a whole."""
-        schema, K = self._schema, self.n_components_
-        parts: list[Family] = []
-        columns = []
-        if len(schema.categories):
-            parts.append(Categorical.equal(K, self._shares, self.smoothing))
-            columns.append(schema.categories)
-        if len(schema.scores):
-            q = len(schema.scores)
-            equal = gaussian.equal(K, np.zeros(q), np.ones(q), _FLOOR)
-            parts.append(replace(equal, scale=self._unit, prior_count=_PRIOR_COUNT))
-            columns.append(schema.scores)
-        return Product(tuple(parts), tuple(columns))
-
-    def _equal_components(self) -> Product:
-        return self._product(_COVARIANCES[self.covariance_type])
-
-    def _standardized(self, X: Array) -> Array:
-        """One-hot codes, two different ones a distance of one apart, and scores."""
-        blocks = [np.nan_to_num(X[:, self._schema.scores])]
-        for at, share in zip(self._schema.categories, self._shares, strict=True):
-            codes = X[:, at, None] == np.arange(len(share))
-            blocks.append(codes * np.sqrt(0.5))
-        return np.hstack(blocks)
-
     def _labels(
         self, sample: Array, weight: Array, rng: np.random.Generator
     ) -> Iterator[NDArray[np.intp]]:
@@ -348,25 +252,6 @@ class TabularMixture(CompletingMixture, BaseMixture):
         Z, scores = self._standardized(sample), self._schema.scores
         for _ in range(self.n_init):
             yield tree_cells(sample, Z, weight, scores, self._n_wanted, rng)
-
-    def _labelled(
-        self, rows: Rows, labels: NDArray[np.intp], equal: Mixture[Any]
-    ) -> Mixture[Any]:
-        """Independent columns first: missing cells then need no guess."""
-        start = Mixture(equal.weights, self._product(DiagonalGaussian))
-        start = start.m_step(rows.sum(partial(start.labelled, labels)))
-        parts = [
-            self._correlated(part) if isinstance(part, Gaussian) else part
-            for part in start.components.parts
-        ]
-        return Mixture(start.weights, replace(equal.components, parts=tuple(parts)))
-
-    def _correlated(self, part: Gaussian) -> Gaussian:
-        """Independent columns, in the structure and with the prior of the fit."""
-        gaussian = _COVARIANCES[self.covariance_type].independent(
-            part.means, part.variances(), part.scale, part.floor
-        )
-        return replace(gaussian, prior_count=part.prior_count)
 
     def _given_seeds(self) -> None:
         return None
@@ -386,22 +271,7 @@ class TabularMixture(CompletingMixture, BaseMixture):
         }
 
     def _store(self, model: Mixture[Any]) -> None:
-        self._learned = _without_views(model.components)
-        self.level_probabilities_: list[Array] = []
-        self.means_ = self.covariances_ = np.empty((self.n_components_, 0))
-        for part in model.components.parts:
-            if isinstance(part, Gaussian):
-                self.means_, self.covariances_ = part.means, part.covariances
-            else:
-                self.level_probabilities_ = part.probabilities()
-
-    def _components(self) -> Product:
-        return _without_views(self._learned)
+        self._store_components(model.components)
 
     def _reader(self) -> Mixture[Any]:
         return Mixture(self.weights_, self._schema.reader(self._components()))
-
-
-def _without_views(components: Product) -> Product:
-    """The same components, without what they keep once they were used."""
-    return replace(components, parts=tuple(replace(p) for p in components.parts))

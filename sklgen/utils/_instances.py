@@ -30,6 +30,10 @@ def _instances(
 
 INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
+        "hmm.CategoricalHMM",
+        {"three": {"n_components": 3, "n_init": 3, "smoothing": 0.1}},
+    ),
+    **_instances(
         "hmm.GaussianHMM",
         {
             "three": {"n_components": 3, "n_init": 2},
@@ -56,6 +60,17 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         {
             "three": {"n_components": 3},
             "left-right": {"n_components": 2, "topology": "left-right", "n_init": 2},
+        },
+    ),
+    **_instances(
+        "hmm.TabularHMM",
+        {
+            "diag": {
+                "n_components": 2,
+                "covariance_type": "diag",
+                "keep_missing": False,
+                "n_init": 2,
+            },
         },
     ),
     **_instances(

@@ -83,7 +83,7 @@ def check_completion_frames(name: str, estimator: Any) -> None:
                 assert_same(name, what, frame[column], done[column])
 
 
-@contract_check("sample_conditional", supports=("real", "counts"))
+@contract_check("sample_conditional", supports=("real", "counts", "labels"))
 def check_completion_random_state(name: str, estimator: Any) -> None:
     """Check that an int repeats the drawn cells and None draws fresh ones."""
     model = fitted(estimator)
@@ -158,7 +158,7 @@ def check_marginals_integrate_to_one(name: str, estimator: Any) -> None:
     assert_same(name, what, empty, [0.0], atol=1e-12)
 
 
-@contract_check("sample", *_COMPLETIONS)
+@contract_check("sample", *_COMPLETIONS, supports=("real", "counts", "composition"))
 def check_impute_is_conditional_mean(name: str, estimator: Any) -> None:
     """Check that `impute` is the mean of many conditional draws."""
     model = fitted(estimator)

@@ -12,6 +12,7 @@ from sklgen.utils.estimator_checks._asserts import (
 )
 from sklgen.utils.estimator_checks._supports import support_of
 from sklgen.utils.estimator_checks._tools import (
+    apart,
     contract_check,
     fitted,
 )
@@ -19,19 +20,23 @@ from sklgen.utils.estimator_checks._tools import (
 
 @contract_check("predict", "predict_proba", "fit_predict")
 def check_labels(name: str, estimator: Any) -> None:
-    """Check that probabilities sum to 1 and the label is the most probable one."""
+    """Check that probabilities sum to 1 and the label is the most probable one.
+
+    Rows of a sequence may be labelled together: here each is a sequence of its own.
+    """
     X = support_of(estimator).rows()
     model = fitted(estimator, X)
-    probability = model.predict_proba(X)
+    probability = model.predict_proba(X, **apart(model, X))
     assert np.min(probability) >= 0, f"{name}: predict_proba has negative entries"
     sums = probability.sum(axis=1)
     assert_same(name, "sums of predict_proba and 1", sums, np.ones(len(X)), atol=1e-8)
-    labels = model.predict(X)
+    labels = model.predict(X, **apart(model, X))
     assert np.issubdtype(labels.dtype, np.integer), (
         f"{name}: predict gave {labels.dtype}, not integers"
     )
     what = "predict and the argmax of predict_proba"
     assert_same(name, what, labels, probability.argmax(axis=1))
+    labels = model.predict(X)
     assert_same(name, "predict and fit_predict", labels, model.fit_predict(X))
 
 

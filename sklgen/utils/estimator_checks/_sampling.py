@@ -40,9 +40,9 @@ def check_sample_array(name: str, estimator: Any) -> None:
         assert np.all(np.isfinite(draws)), f"{name}: sample gave NaN or infinity"
 
 
-@contract_check("sample", supports=("counts", "composition"))
+@contract_check("sample", supports=("counts", "composition", "labels"))
 def check_sample_support(name: str, estimator: Any) -> None:
-    """Check that draws are counts, or parts of a whole: what `_support` says."""
+    """Check that draws are counts, parts of a whole or labels, as `_support` says."""
     support = support_of(estimator)
     for dtype in (np.float64, np.float32):
         model = fitted(estimator, support.rows().astype(dtype))

@@ -215,7 +215,39 @@ class Composition(_Continuous):
         return np.exp(log_parts), log_parts.sum(axis=1)
 
 
-class Counts(Support):
+class _Discrete(Support):
+    """Rows that can be drawn more than once."""
+
+    def patches(self, draws: np.ndarray, n_patches: int = 3) -> list[Law]:
+        """Make laws on the rows that were drawn, so that none is impossible."""
+        rows, copies = np.unique(draws, axis=0, return_counts=True)
+        return [
+            self._patch(rows, copies, centre, covariance)
+            for centre, covariance in _dense_places(draws, n_patches)
+        ]
+
+    def _patch(
+        self,
+        rows: np.ndarray,
+        copies: np.ndarray,
+        centre: np.ndarray,
+        covariance: np.ndarray,
+    ) -> Law:
+        # A tenth keeps the law wider than one row where near draws are all alike.
+        width = 0.5 * covariance + 0.1 * np.eye(len(centre))
+        errors = rows - centre
+        squared = np.sum(errors * np.linalg.solve(width, errors.T).T, axis=1)
+        log_weight = np.log(copies) - 0.5 * squared
+        log_weight -= logsumexp(log_weight)
+        table = dict(zip(map(tuple, rows.tolist()), log_weight, strict=True))
+
+        def log_density(X: np.ndarray) -> np.ndarray:
+            return np.array([table.get(tuple(row), -np.inf) for row in X.tolist()])
+
+        return Law(centre, log_density)
+
+
+class Counts(_Discrete):
     """Non-negative whole numbers, such as the words of a text.
 
     The probability of a row includes that of its length, the sum of its counts.
@@ -256,33 +288,30 @@ class Counts(Support):
                 f"sums to {total:.4f}, but {share:.4f} of the draws are such rows"
             )
 
-    def patches(self, draws: np.ndarray, n_patches: int = 3) -> list[Law]:
-        """Make laws on the rows that were drawn, so that none is impossible."""
-        rows, copies = np.unique(draws, axis=0, return_counts=True)
-        return [
-            self._patch(rows, copies, centre, covariance)
-            for centre, covariance in _dense_places(draws, n_patches)
-        ]
 
-    def _patch(
-        self,
-        rows: np.ndarray,
-        copies: np.ndarray,
-        centre: np.ndarray,
-        covariance: np.ndarray,
-    ) -> Law:
-        # A tenth keeps the law wider than one row where near draws are all alike.
-        width = 0.5 * covariance + 0.1 * np.eye(len(centre))
-        errors = rows - centre
-        squared = np.sum(errors * np.linalg.solve(width, errors.T).T, axis=1)
-        log_weight = np.log(copies) - 0.5 * squared
-        log_weight -= logsumexp(log_weight)
-        table = dict(zip(map(tuple, rows.tolist()), log_weight, strict=True))
+class Labels(_Discrete):
+    """Labels that are numbers: only which are the same has a meaning."""
 
-        def log_density(X: np.ndarray) -> np.ndarray:
-            return np.array([table.get(tuple(row), -np.inf) for row in X.tolist()])
+    def rows(self, n_rows: int = 150, seed: int = 0) -> np.ndarray:
+        """Make clusters of labels from 1 to 8, independent within."""
+        rng = np.random.default_rng(seed)
+        shares = np.array([[0.15, 0.2], [0.5, 0.85], [0.85, 0.4]])
+        X: np.ndarray = 1.0 + rng.binomial(7, shares[_labels(n_rows, rng)])
+        return X
 
-        return Law(centre, log_density)
+    def assert_rows(self, name: str, what: str, X: np.ndarray) -> None:
+        """Assert that cells are labels."""
+        wrong = X[(X < 1) | (X > 8) | (np.rint(X) != X)]
+        assert wrong.size == 0, (
+            f"{name}: {what} has the cell {wrong[0]:.4g}, no label from 1 to 8"
+        )
+
+    def assert_total(self, name: str, model: Any, densities: Densities) -> None:
+        """Sum over all rows of labels that training rows have."""
+        axes = [np.unique(column) for column in self.rows().T]
+        rows = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, self.n_columns)
+        total = float(np.exp(densities(model, rows)).sum())
+        assert_integral(name, "the probability of rows", total)
 
 
 def _first_rows(model: Any, n_rows: int) -> np.ndarray:
@@ -314,6 +343,7 @@ SUPPORTS = {
             {"sand": "float64", "silt": "float32", "clay": "float32"},
             any_unit=False,
         ),
+        Labels("labels", {"colour": "float64", "shape": "int16"}, any_unit=False),
     )
 }
 
