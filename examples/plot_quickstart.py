@@ -13,7 +13,8 @@ beside the real ones.
 #
 # Five tables: two of numbers, one of mixed columns, one of counts (the units of ink in
 # each of the 64 pixels of a digit) and one of compositions (the share of a digit's ink
-# in each of its 8 lines). A new model is one more row of ``MODELS``.
+# in each of its 8 lines). Then two lists of sequences: runs of 16 eruptions, and the
+# earthquakes of 9 years each. A new model is one more row of ``MODELS``.
 
 from time import perf_counter
 
@@ -25,7 +26,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from sklgen.datasets import load_old_faithful, load_penguins
+from sklgen.datasets import load_earthquakes, load_old_faithful, load_penguins
+from sklgen.hmm import GaussianHMM, HMMMixture, PoissonHMM
 from sklgen.mixture import (
     DirichletMixture,
     DirichletMultinomialMixture,
@@ -35,16 +37,26 @@ from sklgen.mixture import (
     TabularMixture,
 )
 
+
+def runs(X, n):
+    """A table in the order of time as a list of tables of n rows."""
+    return [X[at : at + n] for at in range(0, len(X), n)]
+
+
+eruptions = load_old_faithful(as_frame=True).data
+earthquakes = load_earthquakes(as_frame=True).frame[["count"]]
 penguins = load_penguins(as_frame=True).frame
 digits = load_digits().images
 counts = digits.reshape(-1, 64).astype(int) // 4
 ink = digits.sum(axis=2)
 DATA = {
-    "Old Faithful": load_old_faithful(as_frame=True).data,
+    "Old Faithful": eruptions,
     "Penguins, numbers": penguins.select_dtypes("number").dropna(how="all"),
     "Penguins, table": penguins,
     "Digits, counts": pd.DataFrame(counts),
     "Digits, shares": pd.DataFrame(ink / ink.sum(axis=1, keepdims=True)),
+    "Old Faithful, in order": runs(eruptions, 16),
+    "Earthquakes": runs(earthquakes, 9),
 }
 NUMBERS = {
     "GaussianMixture(2)": GaussianMixture(2, random_state=0),
@@ -76,6 +88,15 @@ MODELS = {
         "DirichletMixture(1)": DirichletMixture(random_state=0),
         "DirichletMixture(10)": DirichletMixture(10, random_state=0),
     },
+    "Old Faithful, in order": {
+        "GaussianHMM(2)": GaussianHMM(2, random_state=0),
+        "GaussianHMM(3), tied": GaussianHMM(3, covariance_type="tied", random_state=0),
+        "HMMMixture(2), 2 states": HMMMixture(2, 2, random_state=0),
+    },
+    "Earthquakes": {
+        "PoissonHMM(2)": PoissonHMM(2, random_state=0),
+        "PoissonHMM(3)": PoissonHMM(3, random_state=0),
+    },
 }
 
 # %%
@@ -83,7 +104,8 @@ MODELS = {
 # ------------------
 #
 # The score is the mean log-likelihood per held-out row, in nats: higher is better, and
-# comparable within one table. K is the number of components, which some models find.
+# comparable within one table; whole sequences are held out. K is the number of
+# components, which some models find, of states, or of clusters of sequences.
 # The first fit and the first sample after an installation compile kernels, which takes
 # some seconds; here that happens before the clock starts.
 
@@ -97,15 +119,16 @@ splits, fitted, scores = {}, {}, {}
 print(f"{'model':<38}{'K':>4}{'held-out':>11}{'fit s':>8}{'sample s':>10}")
 for data_name, X in DATA.items():
     splits[data_name] = train, test = train_test_split(X, test_size=0.3, random_state=0)
-    print(f"{data_name}: {len(X)} rows")
+    print(f"{data_name}: {len(X)} {'sequences' if isinstance(X, list) else 'rows'}")
     for model_name, template in MODELS[data_name].items():
-        clone(template).fit(train.head(100)).sample(10)
+        clone(template).fit(train[:100]).sample(10)
         model, fit_seconds = timed(clone(template).fit, train)
         _, sample_seconds = timed(model.sample, 10_000, random_state=0)
         score = model.score(test)
         fitted[data_name, model_name], scores[data_name, model_name] = model, score
+        shares = model.weights_ if hasattr(model, "weights_") else model.startprob_
         print(
-            f"  {model_name:<36}{len(model.weights_):>4}{score:>11.3f}"
+            f"  {model_name:<36}{len(shares):>4}{score:>11.3f}"
             f"{fit_seconds:>8.3f}{sample_seconds:>10.4f}"
         )
 
