@@ -31,6 +31,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/gaussian_mixture.py
 	$(BIN)/python benchmarks/dirichlet_process.py
+	$(BIN)/python benchmarks/hmm.py
 	$(BIN)/python benchmarks/two_sample.py
 
 clean:
