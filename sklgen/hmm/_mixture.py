@@ -17,6 +17,7 @@ from sklgen.families._base import Array
 from sklgen.hmm._base import BaseChains, BaseHMM, expectation
 from sklgen.hmm._clusters import FittedClusters
 from sklgen.hmm._gaussian import GaussianHMM
+from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._mixture_start import MixtureStart
 from sklgen.hmm._start import promising
 from sklgen.hmm._structure import Chains
@@ -206,6 +207,11 @@ class HMMMixture(TransformerMixin, FittedClusters, BaseChains):
         if reset:
             _hand_on(source, target)
         return rows
+
+    def _check_observed(
+        self, rows: NDArray[Any], data: SequenceData, weight: Array, *, reset: bool
+    ) -> None:
+        self._emitter._check_observed(rows, data, weight, reset=reset)
 
     def _learned_rows(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self._emitter._learned_rows(X))

@@ -71,7 +71,7 @@ class MixtureStart:
         )
         if emitter.topology == "ergodic":
             wanted = _SEQUENCES_PER_CLUSTER * equal.n_chains
-            longest = _SAMPLE_ROWS // min(wanted, np.count_nonzero(weight))
+            longest = _SAMPLE_ROWS // min(wanted, int(np.count_nonzero(weight)))
             X, ends, labels = _beginnings(X, ends, labels, max(longest, _SHORTEST))
         self._sample = Start(self._pooled, X, ends, weight, labels, one)
         self._rng = self._sample.rng

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
@@ -14,7 +15,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklgen.em._sequences as cutting
-from sklgen.hmm import GaussianHMM, HMMMixture, groups_from_lengths
+from sklgen.hmm import (
+    CategoricalHMM,
+    GaussianHMM,
+    HMMMixture,
+    PoissonHMM,
+    TabularHMM,
+    groups_from_lengths,
+)
 from sklgen.hmm._mixture_start import label_profiles
 from sklgen.mixture import GaussianMixture
 
@@ -111,8 +119,9 @@ def test_imputed_cells_equal_enumeration(fitted):
     np.testing.assert_allclose(fitted.impute([X])[0], expected / total, rtol=1e-8)
 
 
-def test_draws_of_missing_cells_have_the_imputed_mean(fitted):
-    X = tiny(3, missing=0.4)[0]
+@pytest.mark.parametrize("missing", [0.4, 1.0])
+def test_draws_of_missing_cells_have_the_imputed_mean(fitted, missing):
+    X = tiny(3, missing=missing)[0]
     n = 4000
     drawn = np.stack(fitted.sample_conditional([X] * n, random_state=0))
     error = drawn.std(axis=0) / np.sqrt(n)
@@ -371,6 +380,36 @@ def test_the_template_is_left_alone():
     assert vars(hmm) == before
     assert [own.tol for own in model.hmms_] == [0.5, 0.5]
     assert model.hmms_[0].means_.shape == (2, 2)
+
+
+@pytest.mark.parametrize("hmm", [PoissonHMM(), CategoricalHMM(), TabularHMM()], ids=str)
+def test_clusters_of_any_emissions_are_recovered(hmm):
+    rng = np.random.default_rng(0)
+    clusters = np.arange(60) % 2
+    names = np.array(["calm", "gusty", "wild"])
+    X = []
+    for c in clusters:
+        states = (np.arange(48) // (1 + 3 * c) + (rng.random(48) < 0.1)) % 2
+        counts = rng.poisson(np.where(states, 9.0, 2.0))
+        labels = names[np.where(states, 2, rng.integers(2, size=48))]
+        tables = {
+            "poisson": counts[:, None],
+            "categorical": pd.DataFrame({"wind": labels}),
+            "tabular": pd.DataFrame({"wind": labels, "n": counts * 1.0}),
+        }
+        X.append(tables[type(hmm).__name__.lower().removesuffix("hmm")])
+    model = HMMMixture(2, 2, hmm=hmm, n_init=4, tol=1e-4, random_state=0).fit(X)
+    assert adjusted_rand_score(clusters, model.predict_sequences(X)) > 0.95
+    # Each model alone reads the tables, and draws some like them.
+    sums = [[part.sum() for part in own.score_samples(X)] for own in model.hmms_]
+    mixed = logsumexp(np.log(model.weights_)[:, None] + sums, axis=0)
+    found = [part.sum() for part in model.score_samples(X)]
+    np.testing.assert_allclose(found, mixed, rtol=1e-9)
+    assert type(model.hmms_[1].sample(3)) is type(X[0])
+    drawn = model.sample(48, n_sequences=300, random_state=1)
+    assert type(drawn[0]) is type(X[0])
+    gap = model.score(drawn) - model.score(X)
+    assert abs(gap) < 0.1
 
 
 @pytest.mark.parametrize("hmm", [3, GaussianHMM, GaussianMixture()], ids=str)
