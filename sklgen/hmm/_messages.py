@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from sklgen.em import Bundle, Scratch, Sequences
 from sklgen.families._base import Array
-from sklgen.hmm._kernels import backward, log_backward
-from sklgen.hmm._structure import Chains, Messages
+from sklgen.hmm._kernels import log_backward, log_forward, pass_back, pass_on
+from sklgen.hmm._structure import Chains, Filtered, Messages
 
 # Where a transition is less likely, the way back goes in logarithms.
 _SPARSE = 1e-250
+# Probabilities below this have underflowed.
+_TINY = 1e-290
 # Segments that a message passes at a time.
 _STRIDE = 8
 
@@ -50,7 +52,7 @@ def exchange(model: Chains[Any], sequences: Sequences) -> Messages | None:
             _retreat(model, sequences, run, messages, lost, scratch)
         return []
 
-    tasks = [(run, lost) for run in runs for lost in (None, [])]
+    tasks = [(run, way) for run in runs for way in (None, Lost())]
     found = list(sequences.pool.run(work, tasks))[::2]
     again = [(run, lost) for run, lost in zip(runs, found, strict=True) if lost]
     for _ in sequences.pool.run(work, again):
@@ -79,16 +81,12 @@ def _advance(
         ends = np.cumsum(sequences.segments.length[part]) - 1
         log = model.evaluate(sequences.X, bundle, scratch).log
         for chain in range(model.n_chains):
-            previous = message[chain][:, None]
-            done = model.filter(log, chain, previous, bundle.offset, scratch)
-            density[chain] += done.density.sum()
-            if density[chain] == -np.inf:
-                impossible = np.isneginf(done.density) & (
-                    done.log.max(axis=0) > -np.inf
-                )
-                if impossible.any():
-                    lost.append((chain, bundle.rows[impossible]))
-            filtered = done.log_filtered(ends).T
+            values, filtered, rows = _filter(
+                model, chain, log, bundle, message[chain], ends, scratch
+            )
+            density[chain] += values
+            if len(rows):
+                lost.append((chain, rows))
             messages.previous[part[1:], chain] = filtered[:-1]
             message[chain] = filtered[-1]
     messages.density[run] = density
@@ -117,37 +115,67 @@ def _retreat(
             log[states, np.isin(bundle.rows, rows)] = -np.inf
         for chain in range(model.n_chains):
             future = message[chain][:, None]
-            ahead = _ahead(model, chain, log, bundle, future, starts, scratch)
+            ahead = _ahead(model, chain, log, future, starts, scratch)
             messages.future[part[:-1], chain] = ahead[1:]
             message[chain] = ahead[0]
+
+
+def _filter(
+    model: Chains[Any],
+    chain: int,
+    log: Array,
+    bundle: Bundle,
+    message: Array,
+    ends: NDArray[np.intp],
+    scratch: Scratch,
+) -> tuple[float, Array, NDArray[np.intp]]:
+    """Log-density, logs (m, K) of the states at `ends` given the past, rows lost."""
+    previous = message[:, None]
+    transition = model.transition[chain]
+    if transition.min() > _SPARSE:
+        emission, unit = model.relative(log, chain, scratch)
+        start = np.exp(model.past(previous, chain)[:, 0])
+        total, filtered = np.empty(len(unit)), np.empty((len(start), len(ends)))
+        if pass_on(emission, transition, start, ends, total, filtered):
+            with np.errstate(divide="ignore"):
+                states = np.log(filtered).T
+            return float((np.log(total) + unit).sum()), states, bundle.rows[:0]
+    done = model.filter(log, chain, previous, bundle.offset, scratch)
+    if done.safe and _underflows(done):
+        steps, past = model.log_transition[chain], done.past
+        log_forward(done.log, steps, past, bundle.offset, done.predicted, done.density)
+        done = done._replace(safe=False)
+    impossible = np.isneginf(done.density)
+    if impossible.any():
+        impossible &= done.log.max(axis=0) > -np.inf
+    states = done.log_filtered(ends).T
+    return float(done.density.sum()), states, bundle.rows[impossible]
+
+
+def _underflows(done: Filtered) -> bool:
+    """Whether a possible state has underflowed that later segments may need."""
+    possible = (done.predicted[:, :-1] > 0) & (done.log[:, :-1] > -np.inf)
+    return bool((possible & (done.before[:, 1:] < _TINY)).any())
 
 
 def _ahead(
     model: Chains[Any],
     chain: int,
     log: Array,
-    bundle: Bundle,
     future: Array,
     starts: NDArray[np.intp],
     scratch: Scratch,
 ) -> Array:
     """Log-probability (m, K) of all rows from `starts` on given the state before."""
-    K = model.n_states
-    even = scratch("predicted 0", (K, len(bundle.rows)))
-    even[:] = 1.0 / K
-    emission, _ = model.relative(log, chain, scratch)
-    first = np.empty((K, 1))
-    if model.transition[chain].min() > _SPARSE and backward(
-        emission,
-        np.ascontiguousarray(model.transition[chain].T),
-        np.exp(future - future.max()),
-        bundle.offset,
-        even,
-        first,
-    ):
-        messages = np.log(model.transition[chain] @ emission[:, starts])
-    else:
-        messages = _log_ahead(model, chain, log, future, starts)
+    if model.transition[chain].min() > _SPARSE:
+        emission, _ = model.relative(log, chain, scratch)
+        transposed = np.ascontiguousarray(model.transition[chain].T)
+        ahead = np.empty((model.n_states, len(starts)))
+        beta = np.exp(future - future.max())[:, 0]
+        if pass_back(emission, transposed, beta, starts, ahead):
+            messages = np.log(ahead)
+            return np.asarray((messages - messages.max(axis=0)).T)
+    messages = _log_ahead(model, chain, log, future, starts)
     return np.asarray((messages - messages.max(axis=0)).T)
 
 

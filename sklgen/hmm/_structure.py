@@ -20,6 +20,10 @@ C = TypeVar("C", bound=Learner)
 
 # Log-densities below this are those of impossible rows.
 _IMPOSSIBLE = -1e290
+# Logs of probabilities below this underflow.
+_LOWEST = -660.0
+# Where a transition is less likely, states may be cut off from each other.
+_SPARSE = 1e-250
 
 
 @dataclass(frozen=True)
@@ -267,7 +271,9 @@ class Chains(Generic[C]):
         predicted = scratch(f"predicted {chain}", shape)
         total = scratch(f"total {chain}", shape[1:])
         past = self.past(previous, chain)
-        safe = forward(
+        # A state that underflows on the way in may be the only one in the end.
+        lost = (past > -np.inf) & (past < _LOWEST)
+        safe = not (lost.any() and self.transition[chain].min() < _SPARSE) and forward(
             emission,
             self.transition[chain],
             np.exp(previous),

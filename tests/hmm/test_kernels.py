@@ -109,6 +109,17 @@ def nearly_closed(rng):
     return changed(chains, transition=rare, log=300 * chains.components.log), data
 
 
+def forgotten_states(rng):
+    """A state so unlikely that it underflows, and the only likely one in the end."""
+    chains, data = dense(rng)
+    log = chains.components.log
+    log[:, 0], log[:, 1] = [0, -800, -801], [-500, 0, -1]
+    apart = np.array([[[1.0, 0.0, 0.0], [0.0, 0.7, 0.3], [0.0, 0.4, 0.6]]])
+    data.sequences[0][:] = [0, 1, 2, 1, 3, 0]
+    data.sequences[3][:] = [2, 0, 1, 3, 1, 4]
+    return changed(chains, transition=apart), data
+
+
 def known_states(rng):
     chains, data = left_right(rng)
     data.labels = [np.full(len(rows), -1) for rows in data.sequences]
@@ -128,6 +139,7 @@ CASES = [
     distant_rows,
     distant_rows_anywhere,
     nearly_closed,
+    forgotten_states,
     known_states,
 ]
 # Rows of a segment, and segments that a message passes at a time.
@@ -320,7 +332,7 @@ def test_logarithms_are_for_what_underflows(make, monkeypatch):
     chains, data = make(np.random.default_rng(0))
     with data.open(chains) as sequences:
         expectation(sequences)(chains)
-    underflows = {unreachable_rows, distant_rows, nearly_closed}
+    underflows = {unreachable_rows, distant_rows, nearly_closed, forgotten_states}
     assert bool(calls) == (make in underflows)
 
 

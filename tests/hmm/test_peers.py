@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklgen.hmm import GaussianHMM, PoissonHMM, groups_from_lengths
 from sklgen.hmm._base import expectation
+from sklgen.hmm._paths import decode
+from tests.hmm.brute_force import Data, Fitted, chains_of, read_each_row
 
 LENGTHS = [5, 3]
 GROUPS = groups_from_lengths(LENGTHS)
@@ -169,3 +171,38 @@ def test_one_step_of_em(covariance_type):
     assert_allclose(after.transition[0], transition, rtol=0, atol=1e-10)
     assert_allclose(after.components.means, means, rtol=0, atol=1e-10)
     assert_allclose(after.components.covariances, covariances, rtol=0, atol=1e-10)
+
+
+# What `PEER` has, for codes 0, 1, 2, 2, 3 and 3, 1, 0 at these probabilities.
+PROBABILITIES = [[0.5, 0.3, 0.1, 0.1], [0.1, 0.2, 0.6, 0.1], [0.2, 0.1, 0.1, 0.6]]
+CHAIN_PARTS = ("startprob", "transmat")
+CATEGORICAL = (
+    -11.095620078523,
+    [
+        [0.787859603098, 0.109494855416, 0.102645541485],
+        [0.53960307162, 0.380974714786, 0.079422213593],
+        [0.114412656508, 0.829048989842, 0.05653835365],
+        [0.050236606171, 0.829270208681, 0.120493185148],
+        [0.081740759754, 0.236873925357, 0.681385314889],
+        [0.452719789756, 0.133138295235, 0.41414191501],
+        [0.597560370903, 0.234839093569, 0.167600535528],
+        [0.673377299549, 0.131948232261, 0.194674468191],
+    ],
+    [0, 0, 1, 1, 2, 0, 0, 0],
+)
+
+
+def test_posteriors_and_paths_of_labels():
+    log_likelihood, probabilities, path = CATEGORICAL
+    start, transition = (np.array([CHAIN[f"{name}_init"]]) for name in CHAIN_PARTS)
+    chains = chains_of(np.ones(1), start, transition, np.log([PROBABILITIES]))
+    codes = [np.array([0, 1, 2, 2, 3]), np.array([3, 1, 0])]
+    data = Data(codes, np.ones(2))
+    total = Fitted(chains)._score_rows(data.X, data.ends).sum()
+    assert_allclose(total, log_likelihood, rtol=0, atol=1e-10)
+    found = read_each_row(
+        chains, data, lambda model, *given: model.smooth(*given).smoothed[0]
+    )
+    assert_allclose(found.T, probabilities, rtol=0, atol=1e-10)
+    with data.open(chains) as sequences:
+        assert_array_equal(decode(chains, sequences), path)
