@@ -268,9 +268,18 @@ def test_density_of_each_row_given_those_before(case):
 
 @pytest.mark.usefixtures("cut")
 def test_viterbi_finds_the_most_probable_path(case):
-    chains, data = case
-    if chains.n_chains > 1:
+    if case[0].n_chains > 1:
         pytest.skip("decodes one chain")
+    check_viterbi(*case)
+
+
+@pytest.mark.usefixtures("cut")
+def test_viterbi_weighs_transitions_against_rows():
+    rng = np.random.default_rng(1)
+    check_viterbi(random_chains(1, 3, rng, spread=0.4), random_data(rng, [6] * 60))
+
+
+def check_viterbi(chains, data):
     with data.open(chains) as sequences:
         path = decode(chains, sequences)
     for one, own in zip(
