@@ -132,12 +132,14 @@ def compare(k, d, m, n, covariance_type, repeats):
             now = np.array([time.perf_counter(), time.process_time()])
             seconds[name].append(now - start)
     medians = {name: np.median(times, axis=0) for name, times in seconds.items()}
+    ours = medians["sklgen"]
     size = f"{k:>3} {d:>2} {m:>4} x {n:>7} {covariance_type:>9}"
     for at, clock in enumerate(["wall", "processor"]):
-        line = f"{size} {clock:>9} {1000 * medians['sklgen'][at]:9.1f}"
+        line = f"{size} {clock:>9} {1000 * ours[at]:9.1f}"
         for name in IMPLEMENTATIONS:
-            ratio = medians.get(name, np.full(2, np.nan)) / medians["sklgen"]
-            line += f" {ratio[at]:>7.1f}x"
+            known = name in medians
+            ratio = f"{medians[name][at] / ours[at]:.1f}x" if known else "-"
+            line += f" {ratio:>8}"
         print(f"{line} {found['sklgen']:16.4f}", flush=True)
     for name, value in found.items():
         if not np.isclose(value, found["sklgen"], rtol=1e-10):
