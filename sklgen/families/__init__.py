@@ -23,6 +23,7 @@ from sklgen.families._gaussian_matrix import FullGaussian, TiedGaussian
 from sklgen.families._lengths import Lengths
 from sklgen.families._linear_columns import LinearColumns
 from sklgen.families._log_normal import LogNormal
+from sklgen.families._mixed import Mixed, MixedStatistics
 from sklgen.families._multinomial import Multinomial
 from sklgen.families._negative_binomial import NegativeBinomial
 from sklgen.families._poisson import Poisson
@@ -53,6 +54,8 @@ __all__ = [
     "LinearColumns",
     "LogNormal",
     "LogParts",
+    "Mixed",
+    "MixedStatistics",
     "Moments",
     "Multinomial",
     "NegativeBinomial",

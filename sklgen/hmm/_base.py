@@ -327,6 +327,11 @@ class BaseHMM(TransformerMixin, BaseChains):
         return int(self.n_components)
 
     @property
+    def _n_members(self) -> int:
+        """Number of clusters of rows that a state may consist of."""
+        return 1
+
+    @property
     def _n_wanted(self) -> int:
         return int(self.n_components) * self._n_chains
 

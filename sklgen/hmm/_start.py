@@ -17,7 +17,7 @@ from sklgen.em import Rows, best, n_threads
 from sklgen.families._base import Array
 from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._structure import Chains
-from sklgen.mixture._starts import STARTS, distinct_rows
+from sklgen.mixture._starts import STARTS, distinct_rows, nearest
 from sklgen.mixture._structure import Mixture
 
 Labels = NDArray[np.intp]
@@ -88,9 +88,11 @@ class Start:
     def starts(self) -> Iterator[Chains[Any]]:
         """Chains to start short runs from, `n_init` of them."""
         estimator = self._estimator
-        n_init = 1 if self._equal.n_laws == 1 else estimator.n_init
+        alone = self._equal.n_laws * estimator._n_members == 1
+        n_init = 1 if alone else estimator.n_init
         for number in range(n_init):
-            components = estimator._with_given(self._components())
+            by_time = estimator._n_members > 1 and number % 2 == 0
+            components = estimator._with_given(self._components(by_time=by_time))
             start, transition = self._equal.start, self._equal.transition
             if estimator.transmat_init is None and number:
                 transition = self._sticky(transition)
@@ -108,7 +110,7 @@ class Start:
         stay = np.eye(transition.shape[1])
         return (1.0 - share) * transition + share * stay
 
-    def _components(self) -> Any:
+    def _components(self, *, by_time: bool) -> Any:
         """Components of rows with labels."""
         estimator, equal = self._estimator, self._equal
         if self.labels is not None or estimator.topology != "ergodic":
@@ -116,7 +118,8 @@ class Start:
             labels = self._row_labels()
         else:
             X, weight = distinct_rows(self.X, self.row_weight, len(self.X), self.rng)
-            labels = self._clusters(X, weight)
+            find = self._company if by_time else self._clusters
+            labels = find(X, weight)
         mixture = Mixture(np.full(equal.n_laws, 1.0 / equal.n_laws), equal.components)
         with Rows(
             X,
@@ -142,6 +145,34 @@ class Start:
         else:
             labels = self._clusters(self.X, self.row_weight)
         return labels if self.labels is None else agreed(labels, self.labels, K)
+
+    def _company(self, X: NDArray[Any], weight: Array) -> Labels:
+        """States of several clusters each: those that the same clusters surround.
+
+        The clusters of a state may be far apart, but come before and after the same
+        ones.
+        """
+        estimator, K = self._estimator, self._equal.n_laws
+        n = K * estimator._n_members
+        Z = estimator._standardized(X)
+        if len(Z) <= n or K == 1:
+            return self._clusters(X, weight)
+        labels = np.asarray(STARTS[estimator.init_params](Z, weight, n, self.rng))
+        totals = np.bincount(labels, weight, n).astype(np.float64)
+        sums = np.stack([np.bincount(labels, weight * z, n) for z in Z.T], axis=1)
+        used = totals > 0
+        centres = sums[used] / totals[used, None]
+        if len(centres) <= K:
+            return nearest(Z, centres)
+        times = nearest(estimator._standardized(self.X), centres)
+        going = np.setdiff1d(np.arange(len(times) - 1), self.ends - 1)
+        pairs = np.zeros((len(centres), len(centres)))
+        moves = (times[going], times[going + 1])
+        np.add.at(pairs, moves, self.row_weight[going])
+        around = np.hstack([pairs, pairs.T]) + np.finfo(np.float64).tiny
+        profiles = np.sqrt(around / around.sum(axis=1, keepdims=True))
+        states = STARTS["kmeans"](profiles, totals[used], K, self.rng)
+        return states[nearest(Z, centres)]
 
     def times(self, K: int) -> Labels:
         """States in their order, each for a random share of every sequence."""

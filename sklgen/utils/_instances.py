@@ -34,6 +34,17 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         {"three": {"n_components": 3, "n_init": 3, "smoothing": 0.1}},
     ),
     **_instances(
+        "hmm.GMMHMM",
+        {
+            "diag": {
+                "n_components": 2,
+                "covariance_type": "diag",
+                "n_init": 2,
+            },
+            "tied": {"n_components": 2, "covariance_type": "tied", "n_init": 1},
+        },
+    ),
+    **_instances(
         "hmm.GaussianHMM",
         {
             "three": {"n_components": 3, "n_init": 2},
