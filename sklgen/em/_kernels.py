@@ -13,6 +13,11 @@ _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 # Adding 1.5 * 2**52 rounds a double to an integer and leaves it in the low bits.
 _ROUND = 6755399441055744.0
+_LN2 = 0.6931471805599453
+# Bits of the root of a half, places of a mantissa, and bits of 2**52.
+_ROOT_HALF = np.uint64(0x3FE6A09E667F3BCD)
+_MANTISSA = np.uint64(52)
+_TWO_52 = np.uint64(0x4330000000000000)
 _LOWEST_EXPONENT = -708.0
 _LOWEST_LOG = -1e300
 
@@ -34,9 +39,10 @@ def normalize(
     of the sum over components. `peak` and `power` (n,) are room to work in. Returns
     the weighted sum of `log_total`.
 
-    The exponential is written out (Cody and Waite's reduction, a polynomial of degree
-    13, exact to one unit in the last place) because loops of this form compile to
-    vector instructions and calls to libm do not.
+    The exponential (Cody and Waite's reduction, a polynomial of degree 13) and the
+    logarithm of the sum, which is at least 1, are written out, exact to two units in
+    the last place, because loops of this form compile to vector instructions and calls
+    to libm do not.
     """
     n_components, n_rows = log_joint.shape
     power_bits = power.view(np.int64)
@@ -58,37 +64,75 @@ def normalize(
             power[i] = shifted
             n = shifted - _ROUND
             r = (x - n * _LN2_HIGH) - n * _LN2_LOW
-            p = 1.0 / 6227020800.0
-            p = p * r + 1.0 / 479001600.0
-            p = p * r + 1.0 / 39916800.0
-            p = p * r + 1.0 / 3628800.0
-            p = p * r + 1.0 / 362880.0
-            p = p * r + 1.0 / 40320.0
-            p = p * r + 1.0 / 5040.0
-            p = p * r + 1.0 / 720.0
-            p = p * r + 1.0 / 120.0
-            p = p * r + 1.0 / 24.0
-            p = p * r + 1.0 / 6.0
-            p = p * r + 0.5
-            p = p * r + 1.0
-            log_joint[k, i] = (p * r + 1.0) * positive
+            r2 = r * r
+            r4 = r2 * r2
+            a = (1.0 + r) + (0.5 + r * (1.0 / 6.0)) * r2
+            b = (1.0 / 24.0 + r * (1.0 / 120.0)) + (
+                1.0 / 720.0 + r * (1.0 / 5040.0)
+            ) * r2
+            c = (1.0 / 40320.0 + r * (1.0 / 362880.0)) + (
+                1.0 / 3628800.0 + r * (1.0 / 39916800.0)
+            ) * r2
+            d = 1.0 / 479001600.0 + r * (1.0 / 6227020800.0)
+            series = (a + b * r4) + (c + d * r4) * (r4 * r4)
+            log_joint[k, i] = series * positive
         for i in range(n_rows):
             power_bits[i] = (power_bits[i] + 1023) << 52
         for i in range(n_rows):
             value = log_joint[k, i] * power[i]
             log_joint[k, i] = value
             log_total[i] += value
+    log_sums(peak, log_total, weight, power)
     weighted_sum = 0.0
     for i in range(n_rows):
-        total = log_total[i]
-        log_total[i] = peak[i] + np.log(total)
-        peak[i] = weight[i] / total
         weighted_sum += weight[i] * log_total[i]
-    for k in range(n_components):
-        count = 0.0
-        for i in range(n_rows):
-            value = log_joint[k, i] * peak[i]
-            log_joint[k, i] = value
-            count += value
-        counts[k] += count
+    scale_columns(log_joint, peak, counts)
     return weighted_sum
+
+
+@njit(
+    nogil=True,
+    cache=True,
+    fastmath={"contract", "nsz", "arcp"},
+    error_model="numpy",  # a check for zero would keep loops from vectors
+)
+def log_sums(peak: Array, total: Array, weight: Array, power: Array) -> None:
+    """Turn `total`, at least 1, into `peak` plus its log, and `peak` into shares.
+
+    The logarithm is that of the power of two, and that of the rest as a series.
+    Shares are `weight` divided by the total. `power` is room to work in.
+    """
+    total_bits = total.view(np.uint64)
+    rest_bits = power.view(np.uint64)
+    for i in range(len(total)):
+        rest_bits[i] = ((total_bits[i] - _ROOT_HALF) >> _MANTISSA) + _TWO_52
+    for i in range(len(total)):
+        peak[i] += (power[i] - 4503599627370496.0) * _LN2
+    for i in range(len(total)):
+        exponent = (total_bits[i] - _ROOT_HALF) >> _MANTISSA
+        rest_bits[i] = total_bits[i] - (exponent << _MANTISSA)
+    for i in range(len(total)):
+        f = power[i] - 1.0
+        s = f / (2.0 + f)
+        z = s * s
+        z2 = z * z
+        a = (2.0 / 3.0 + z * (2.0 / 5.0)) + (2.0 / 7.0 + z * (2.0 / 9.0)) * z2
+        b = (2.0 / 11.0 + z * (2.0 / 13.0)) + (2.0 / 15.0 + z * (2.0 / 17.0)) * z2
+        c = (2.0 / 19.0 + z * (2.0 / 21.0)) + (2.0 / 23.0) * z2
+        half = 0.5 * f * f
+        series = half + z * (a + (b + c * (z2 * z2)) * (z2 * z2))
+        whole = total[i]
+        total[i] = peak[i] + (f - (half - s * series))
+        peak[i] = weight[i] / whole
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def scale_columns(table: Array, factor: Array, sums: Array) -> None:
+    """Multiply the columns of `table` (K, n) by `factor`; add its rows to `sums`."""
+    for k in range(len(table)):
+        total = 0.0
+        for i in range(len(factor)):
+            value = table[k, i] * factor[i]
+            table[k, i] = value
+            total += value
+        sums[k] += total

@@ -9,8 +9,6 @@ number of states.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -73,7 +71,7 @@ def mix_few(
             out[j, to + s] = result[j]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def forward(
     emission: Array,
     transition: Array,
@@ -97,6 +95,7 @@ def forward(
     n_steps = len(offset) - 1
     sparse = transition.min() < _UNDERFLOW
     lost = np.zeros(offset[1])
+    inverse = np.empty(offset[1])
     room = np.empty((2, n_states))
     safe = True
     for j in range(n_states):
@@ -123,15 +122,17 @@ def forward(
             smallest = min(smallest, sums[s])
         if not smallest > _UNDERFLOW:
             return False
+        for s in range(width):
+            inverse[s] = 1.0 / sums[s]
         n_left = offset[t + 2] - high if t + 1 < n_steps else 0
         for j in range(n_states):
             p, e = predicted[j, low:high], emission[j, low:high]
             after = before[j, high : high + n_left]
             for s in range(n_left):
-                after[s] = p[s] * e[s] / sums[s]
+                after[s] = p[s] * e[s] * inverse[s]
         if sparse:
             for s in range(width):
-                lost[s] /= sums[s]
+                lost[s] *= inverse[s]
                 safe = safe and lost[s] < _LOSS
             for s in range(n_left):
                 for j in range(n_states):
@@ -142,7 +143,7 @@ def forward(
     return safe
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def backward(
     emission: Array,
     transposed: Array,
@@ -207,7 +208,7 @@ def backward(
     return True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def pass_on(
     emission: Array,
     transition: Array,
@@ -247,7 +248,7 @@ def pass_on(
     return True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def pass_back(
     emission: Array, transposed: Array, future: Array, starts: Indices, ahead: Array
 ) -> bool:
@@ -370,120 +371,3 @@ def log_backward(
                     pair = joint[i] + log_transition[i, j] + ahead[j]
                     pairs[i, j] += weight[s] * np.exp(pair)
                 beta[i] = log_sum_exp(log_transition[i] + ahead)
-
-
-@njit(nogil=True, cache=True)
-def best_paths(
-    log_emission: Array,
-    log_transition: Array,
-    start: Array,
-    offset: Indices,
-    back: NDArray[Any],
-    end: Array,
-) -> None:
-    """Viterbi: fill `back` (K, n), the best state before, and `end` (K, m).
-
-    `start` (K, m) are the log-probabilities of the best ways to each state at step 0,
-    its own row excluded; `end` those to each state at the last step. They are shifted
-    so that the highest is zero.
-    """
-    n_states = len(log_emission)
-    n_steps = len(offset) - 1
-    value = np.empty(n_states)
-    for s in range(offset[1]):
-        for t in range(n_steps):
-            at = offset[t] + s
-            if at >= offset[t + 1]:
-                break
-            for j in range(n_states):
-                if t == 0:
-                    value[j] = start[j, s]
-                    continue
-                best, chosen = -np.inf, 0
-                for i in range(n_states):
-                    candidate = end[i, s] + log_transition[i, j]
-                    if candidate > best:
-                        best, chosen = candidate, i
-                value[j] = best
-                back[j, at] = chosen
-            highest = -np.inf
-            for j in range(n_states):
-                joint = value[j] + log_emission[j, at]
-                highest = max(highest, joint)
-            for j in range(n_states):
-                seen = log_emission[j, at] if highest > -np.inf else 0.0
-                end[j, s] = value[j] + seen
-            shift = end[:, s].max()
-            for j in range(n_states):
-                end[j, s] -= shift
-
-
-@njit(nogil=True, cache=True)
-def trace_back(
-    back: NDArray[Any], last: Indices, offset: Indices, path: Indices
-) -> None:
-    """Fill `path` (n,) from the states at the last step of each chain."""
-    n_steps = len(offset) - 1
-    for s in range(offset[1]):
-        state = last[s]
-        for t in range(n_steps - 1, -1, -1):
-            at = offset[t] + s
-            if at >= offset[t + 1]:
-                continue
-            path[at] = state
-            state = back[state, at]
-
-
-@njit(nogil=True, cache=True)
-def draw_paths(
-    filtered: Array,
-    transition: Array,
-    following: Indices,
-    uniform: Array,
-    offset: Indices,
-    path: Indices,
-) -> None:
-    """Draw `path` (n,) from its law given all rows, from the last step to the first.
-
-    `filtered` (K, n) is proportional to the probability of the state given the rows so
-    far, and `following` (m,) the state after the last row, or -1.
-    """
-    n_states = len(filtered)
-    n_steps = len(offset) - 1
-    share = np.empty(n_states)
-    for s in range(offset[1]):
-        state = following[s]
-        for t in range(n_steps - 1, -1, -1):
-            at = offset[t] + s
-            if at >= offset[t + 1]:
-                continue
-            whole = 0.0
-            for j in range(n_states):
-                onward = transition[j, state] if state >= 0 else 1.0
-                whole += filtered[j, at] * onward
-                share[j] = whole
-            threshold = uniform[at] * whole
-            state = 0
-            while state < n_states - 1 and share[state] <= threshold:
-                state += 1
-            path[at] = state
-
-
-@njit(nogil=True, cache=True)
-def simulate(
-    start: Array, transition: Array, uniform: Array, state: Indices, path: Any
-) -> None:
-    """Fill `path` (m, T) with chains; `start` and `transition` are cumulative.
-
-    A chain goes on from `state` (m,), or starts anew where that is -1.
-    """
-    last = len(start) - 1
-    for s in range(len(path)):
-        now = state[s]
-        for t in range(path.shape[1]):
-            row = start if now < 0 else transition[now]
-            threshold = uniform[s, t] * row[last]
-            now = 0
-            while now < last and row[now] <= threshold:
-                now += 1
-            path[s, t] = now

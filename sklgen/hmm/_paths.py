@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sklgen.em import Bundle, Scratch, Sequences
 from sklgen.families._base import Array
-from sklgen.hmm._kernels import best_paths, draw_paths, simulate, trace_back
 from sklgen.hmm._messages import exchange
+from sklgen.hmm._path_kernels import best_paths, draw_paths, simulate, trace_back
 from sklgen.hmm._structure import Chains, Messages
 
 States = NDArray[np.intp]
@@ -94,8 +94,8 @@ def draw(model: Chains[Any], sequences: Sequences, uniform: Array) -> States:
                 done = model.filter(log, c, previous, bundle.offset, scratch)
                 states = np.empty_like(own)
                 draw_paths(
-                    np.exp(done.log_filtered()),
-                    model.transition[c],
+                    done.log_filtered(),
+                    model.log_transition[c],
                     following,
                     uniform[0][bundle.rows],
                     bundle.offset,

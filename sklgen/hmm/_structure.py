@@ -311,14 +311,15 @@ class Chains(Generic[C]):
             log_density[chain] = done.density
             passes.append((done, future))
         share, bound = self._shares(bundle, messages, log_density)
-        smoothed = scratch("smoothed", (C, K, n))
+        smoothed = scratch("smoothed", (C, K, n)) if C > 1 else None
         pairs = np.zeros((C, K, K))
         for chain, (done, future) in enumerate(passes):
             weight = share[chain] * bundle.weight
             pairs[chain] = self._backward(done, chain, future, bundle, weight, scratch)
-            smoothed[chain] = done.predicted
-            if C > 1:
-                smoothed[chain] *= share[chain][bundle.lane]
+            if smoothed is not None:
+                smoothed[chain] = done.predicted * share[chain][bundle.lane]
+        if smoothed is None:
+            smoothed = passes[0][0].predicted[None]
         return Pass(smoothed, log_density, share, bound, pairs)
 
     def _shares(
@@ -392,7 +393,8 @@ class Chains(Generic[C]):
         done = self.smooth(emissions, bundle, messages, scratch)
         weight = bundle.weight[bundle.lane]
         smoothed = done.smoothed.reshape(self.n_laws, -1)
-        smoothed *= weight
+        if (bundle.weight != 1.0).any():
+            smoothed *= weight
         sums: dict[int, tuple[Any, Any]] = {}
         for (at, _), (view, features) in zip(
             bundle.blocks, emissions.blocks, strict=True

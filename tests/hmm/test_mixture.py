@@ -134,7 +134,7 @@ def test_each_model_can_be_used_alone(fitted):
     sums = [[part.sum() for part in hmm.score_samples(X)] for hmm in fitted.hmms_]
     mixed = logsumexp(np.log(fitted.weights_)[:, None] + sums, axis=0)
     found = [part.sum() for part in fitted.score_samples(X)]
-    np.testing.assert_allclose(found, mixed, rtol=1e-10)
+    np.testing.assert_allclose(found, mixed, rtol=1e-10, atol=1e-12)
     for hmm in fitted.hmms_:
         assert hmm.sample(5, random_state=0).shape == (5, 2)
         assert set(np.concatenate(hmm.predict(X))) <= {0, 1}
