@@ -17,6 +17,10 @@ _SLOW_RATE = 0.8
 _SLOWEST_RATE = 0.999
 # A parameter that an extrapolation moves further, in its unit, is lost in rounding.
 _LONGEST_LEAP = 1e3
+# A leap that fails makes the next ones shorter by this factor, one that succeeds makes
+# them longer; none is shorter than this many steps.
+_LENGTHENING = 4.0
+_SHORTEST_LEAP = 2.0
 # Gains below this share of the bound are rounding.
 _ROUNDING = 1e-14
 # Exponent of the step size of online EM (Cappe and Moulines, 2009).
@@ -90,7 +94,8 @@ def run(
 
     What is left is Aitken's estimate from the last two gains [1]_. Where the steps
     shrink slowly, the two last ones are extrapolated (SQUAREM [2]_); the
-    extrapolation is kept only if the bound rises.
+    extrapolation is kept only if the bound rises, and one that fails makes the next ones
+    shorter.
 
     Parameters
     ----------
@@ -156,10 +161,10 @@ def run(
         ahead = expectation(leap)
         if ahead.bound > statistics.bound:
             model, statistics = leap, ahead
-            trail.jump(model, statistics.bound / statistics.weight)
+            trail.land(model, statistics.bound / statistics.weight)
             bounds.append(trail.bound)
         else:
-            trail.rest()
+            trail.fall_back()
     return Run(model, statistics, tuple(bounds), converged, n_iter)
 
 
@@ -169,11 +174,23 @@ class _Trail:
     def __init__(self, model: Any, bound: float) -> None:
         self._slowest = 0.0
         self._near = False
+        self._longest = np.inf
+        self._length = 0.0
         self.jump(model, bound)
 
     def jump(self, model: Any, bound: float) -> None:
         self._models = [model]
         self._bounds = [bound]
+
+    def land(self, model: Any, bound: float) -> None:
+        """Go on from a leap that raised the bound; the next one may be longer."""
+        self.jump(model, bound)
+        self._longest *= _LENGTHENING
+
+    def fall_back(self) -> None:
+        """Stay where the leap began, and make the next one shorter."""
+        self.rest()
+        self._longest = max(self._length / _LENGTHENING, _SHORTEST_LEAP)
 
     def rest(self) -> None:
         """Forget the way here, so that the next leap waits for two more steps."""
@@ -232,9 +249,10 @@ class _Trail:
         curvature = float(np.linalg.norm(bend))
         if not 0.0 < curvature < np.inf:
             return None
-        length = float(np.linalg.norm(step)) / curvature
+        length = min(float(np.linalg.norm(step)) / curvature, self._longest)
         if length <= 1.0:
             return None
+        self._length = length
         vector = first + 2.0 * length * step + length**2 * bend
         if np.abs(vector - third).max() > _LONGEST_LEAP:
             return None

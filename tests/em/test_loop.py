@@ -69,6 +69,25 @@ def test_the_bound_never_falls_even_where_leaps_overshoot():
     assert found.converged
 
 
+def test_leaps_that_fail_become_shorter():
+    @dataclass(frozen=True)
+    class Walled(Linear):
+        """Whatever moves further than a dozen steps is lost."""
+
+        def m_step(self, statistics):
+            return Walled(self.x * self.rates, self.rates)
+
+        def unpack(self, vector):
+            far = np.abs(vector - self.x) > 12 * self.x * (1 - self.rates)
+            return Walled(np.where(far, 100.0, vector), self.rates)
+
+    start = Walled(np.ones(1), np.array([0.99]))
+    found = run(start, expectation, tol=1e-8, max_iter=2000)
+    assert found.converged
+    assert -found.bounds[-1] < 1e-8
+    assert found.n_iter < 500  # plain steps alone take 900
+
+
 def test_reaching_max_iter_is_not_convergence():
     start = Linear(np.array([1.0]), np.array([0.5]))
     found = run(start, expectation, tol=1e-12, max_iter=5)
