@@ -13,8 +13,9 @@ beside the real ones.
 #
 # Five tables: two of numbers, one of mixed columns, one of counts (the units of ink in
 # each of the 64 pixels of a digit) and one of compositions (the share of a digit's ink
-# in each of its 8 lines). Then two lists of sequences: runs of 16 eruptions, and the
-# earthquakes of 9 years each. A new model is one more row of ``MODELS``.
+# in each of its 8 lines). Then lists of sequences: runs of 16 eruptions, measured, or
+# long and short ones, and the earthquakes of 9 years each. A new model is one more row
+# of ``MODELS``.
 
 from time import perf_counter
 
@@ -27,7 +28,14 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from sklgen.datasets import load_earthquakes, load_old_faithful, load_penguins
-from sklgen.hmm import GaussianHMM, HMMMixture, PoissonHMM
+from sklgen.hmm import (
+    GMMHMM,
+    CategoricalHMM,
+    GaussianHMM,
+    HMMMixture,
+    PoissonHMM,
+    TabularHMM,
+)
 from sklgen.mixture import (
     DirichletMixture,
     DirichletMultinomialMixture,
@@ -44,6 +52,7 @@ def runs(X, n):
 
 
 eruptions = load_old_faithful(as_frame=True).data
+kinds = eruptions[["duration"]].gt(3).replace({True: "long", False: "short"})
 earthquakes = load_earthquakes(as_frame=True).frame[["count"]]
 penguins = load_penguins(as_frame=True).frame
 digits = load_digits().images
@@ -56,6 +65,7 @@ DATA = {
     "Digits, counts": pd.DataFrame(counts),
     "Digits, shares": pd.DataFrame(ink / ink.sum(axis=1, keepdims=True)),
     "Old Faithful, in order": runs(eruptions, 16),
+    "Old Faithful, long or short": runs(kinds, 16),
     "Earthquakes": runs(earthquakes, 9),
 }
 NUMBERS = {
@@ -91,7 +101,13 @@ MODELS = {
     "Old Faithful, in order": {
         "GaussianHMM(2)": GaussianHMM(2, random_state=0),
         "GaussianHMM(3), tied": GaussianHMM(3, covariance_type="tied", random_state=0),
+        "GMMHMM(2), 2 Gaussians each": GMMHMM(2, n_mix=2, random_state=0),
+        "TabularHMM(3)": TabularHMM(3, random_state=0),
         "HMMMixture(2), 2 states": HMMMixture(2, 2, random_state=0),
+    },
+    "Old Faithful, long or short": {
+        "CategoricalHMM(1)": CategoricalHMM(1, random_state=0),
+        "CategoricalHMM(2)": CategoricalHMM(2, random_state=0),
     },
     "Earthquakes": {
         "PoissonHMM(2)": PoissonHMM(2, random_state=0),
