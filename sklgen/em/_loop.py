@@ -94,8 +94,8 @@ def run(
 
     What is left is Aitken's estimate from the last two gains [1]_. Where the steps
     shrink slowly, the two last ones are extrapolated (SQUAREM [2]_); the
-    extrapolation is kept only if the bound rises, and one that fails makes the next ones
-    shorter.
+    extrapolation is kept only if the bound rises, and one that fails makes the next
+    ones shorter.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ def first_best(bounds: Sequence[float]) -> int:
 
 
 def blend(before: Any, batch: Any) -> Any:
-    """Statistics of earlier batches and of one more, for an M-step of online EM.
+    """Blend statistics of earlier batches and of one more, for an M-step of online EM.
 
     Parameters
     ----------

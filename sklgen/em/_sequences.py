@@ -141,6 +141,7 @@ class Sequences:
 
     @property
     def n_rows(self) -> int:
+        """Number of rows of all sequences."""
         return len(self.X)
 
     def _bundle(self, lanes: NDArray[np.intp]) -> Bundle:
@@ -180,7 +181,7 @@ class Sequences:
             start += n_lanes
 
     def ordered(self) -> Iterator[list[Bundle]]:
-        """Bundles in lists, whose later members go on where the earlier ones end.
+        """Give bundles in lists, whose later members go on where the earlier ones end.
 
         Yields
         ------

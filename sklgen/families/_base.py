@@ -340,7 +340,7 @@ class Family(Learner, Components):
         Returns
         -------
         components : Family
-            m components. Parameters that components share stay shared.
+            The m components. Parameters that components share stay shared.
         """
 
 

@@ -70,6 +70,7 @@ class Mixed(Family):
 
     @cached_property
     def log_weights(self) -> Array:
+        """Logarithms of the weights, of shape (K, M)."""
         with np.errstate(divide="ignore"):
             return np.log(self.weights)
 

@@ -86,12 +86,13 @@ class Poisson(LinearColumns):
 def log_inverse_factorial(cells: Array, known: Array, out: Array) -> None:
     """Write -log(x!) of cells (d, n), x! of fractions being Gamma(x + 1).
 
-    Those of counts below the length of `known` are read there.
+    Those of counts below the length of `known` are read there. Negative cells, which
+    have no factorial, count as zero.
     """
     for j in range(len(cells)):
         for i in range(cells.shape[1]):
-            x = cells[j, i]
-            if 0.0 <= x < len(known) and x == np.floor(x):
+            x = max(cells[j, i], 0.0)
+            if x < len(known) and x == np.floor(x):
                 out[j, i] = -known[int(x)]
             else:
                 out[j, i] = -lgamma(x + 1.0)

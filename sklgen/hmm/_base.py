@@ -9,9 +9,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from sklgen.em import Sequences, blend, first_best, run, warn_unconverged
 from sklgen.families import Family
@@ -251,7 +254,7 @@ class BaseChains(FittedChains):
         self._store(model)
 
 
-class BaseHMM(TransformerMixin, BaseChains):
+class BaseHMM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseChains):
     """One hidden Markov model. The hooks of its emissions are the abstract methods."""
 
     n_components: int
@@ -486,7 +489,7 @@ class BaseHMM(TransformerMixin, BaseChains):
         return data.give_back(read(rows, data).astype(rows.dtype, copy=False))
 
     def transform(self, X: Any, groups: Any = None) -> Any:
-        """Probabilities of the hidden states as features: `predict_proba`.
+        """Give the probabilities of the hidden states as features: `predict_proba`.
 
         Parameters
         ----------
@@ -531,23 +534,10 @@ class BaseHMM(TransformerMixin, BaseChains):
         self.fit(X, None, groups, sequence_weight, state_labels)
         return self.transform(X, groups)
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Names of the columns of `transform`.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_components,)
-            The class in lower case and the number of the state.
-        """
-        check_is_fitted(self)
-        name = type(self).__name__.lower()
-        states = range(len(self.startprob_))
-        return np.array([f"{name}{k}" for k in states], dtype=object)
+    @property
+    def _n_features_out(self) -> int:
+        """Number of columns of `transform`."""
+        return len(self.startprob_)
 
     def _smoothed(self, rows: NDArray[Any], data: SequenceData) -> Array:
         return self._each_row(

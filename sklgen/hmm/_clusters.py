@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sklgen.families._base import Array
 from sklgen.hmm._fitted import FittedChains
@@ -15,7 +15,7 @@ from sklgen.hmm._messages import exchange
 from sklgen.hmm._paths import shares
 
 
-class FittedClusters(FittedChains):
+class FittedClusters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains):
     """The public methods of a mixture of chains, one a cluster. Hook: `_fitted`."""
 
     weights_: Array
@@ -118,22 +118,10 @@ class FittedClusters(FittedChains):
         """
         return self.predict_proba(X, groups)
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Name the columns of `transform`.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_components,)
-            The class in lower case and the number of the cluster.
-        """
-        check_is_fitted(self)
-        clusters = range(len(self.weights_))
-        return np.array([f"hmmmixture{c}" for c in clusters], dtype=object)
+    @property
+    def _n_features_out(self) -> int:
+        """Number of columns of `transform`."""
+        return len(self.weights_)
 
     def sample(
         self,

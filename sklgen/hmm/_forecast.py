@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -29,14 +31,13 @@ class Forecast:
         HMMs, those of all clusters side by side.
     mean : array or DataFrame of shape (horizon, n_features)
         Mean of each row; most probable labels where a column holds labels.
+    futures : callable
+        `futures(m, rng)` draws m tables of the next rows: what `sample` calls.
     """
 
     probabilities: Array
     mean: Any
-    _last: Array
-    _model: Chains[Any]
-    _schema: Any
-    _width: int
+    futures: Callable[[int, np.random.Generator], list[Any]]
 
     def sample(self, n_sequences: int = 1, *, random_state: Any = None) -> Any:
         """Draw ways in which the sequence may go on.
@@ -54,20 +55,7 @@ class Forecast:
             The next rows, drawn together: each list member is one future.
         """
         m = int(check_scalar(n_sequences, "n_sequences", Integral, min_val=1))
-        rng = as_generator(random_state)
-        model, horizon = self._model, len(self.probabilities)
-        states = model.n_states
-        laws = rng.choice(model.n_laws, m, p=self._last)
-        path = np.empty((m, horizon), np.intp)
-        uniform = rng.random(path.shape)
-        for chain in np.unique(laws // states):
-            mine = np.flatnonzero(laws // states == chain)
-            own = np.empty((len(mine), horizon), np.intp)
-            walk(model, chain, uniform[mine], laws[mine] % states, own)
-            path[mine] = chain * states + own
-        unseen = np.full((path.size, self._width), np.nan)
-        rows = model.components.conditional_draw(unseen, path.ravel(), rng)
-        return [self._schema.restore(part) for part in np.split(rows, m)]
+        return self.futures(m, as_generator(random_state))
 
 
 def forecasts(
@@ -107,5 +95,29 @@ def _forecast(
     probabilities = np.stack(steps)
     unseen: NDArray[Any] = np.full((horizon, width), np.nan)
     means = model.components.conditional_mean(unseen, probabilities.T)
-    flat = (last / last.sum()).ravel()
-    return Forecast(probabilities, schema.restore(means), flat, model, schema, width)
+    futures = partial(_draw, model, (last / last.sum()).ravel(), horizon, schema, width)
+    return Forecast(probabilities, schema.restore(means), futures)
+
+
+def _draw(
+    model: Chains[Any],
+    last: Array,
+    horizon: int,
+    schema: Any,
+    width: int,
+    m: int,
+    rng: np.random.Generator,
+) -> list[Any]:
+    """Draw m tables of rows, given the probabilities of the last state."""
+    states = model.n_states
+    laws = rng.choice(model.n_laws, m, p=last)
+    path = np.empty((m, horizon), np.intp)
+    uniform = rng.random(path.shape)
+    for chain in np.unique(laws // states):
+        mine = np.flatnonzero(laws // states == chain)
+        own = np.empty((len(mine), horizon), np.intp)
+        walk(model, chain, uniform[mine], laws[mine] % states, own)
+        path[mine] = chain * states + own
+    unseen = np.full((path.size, width), np.nan)
+    rows = model.components.conditional_draw(unseen, path.ravel(), rng)
+    return [schema.restore(part) for part in np.split(rows, m)]

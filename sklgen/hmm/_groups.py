@@ -97,7 +97,7 @@ def read_sequences(X: Any, groups: Any = None, *, alone: bool = False) -> Sequen
 
 
 def groups_from_lengths(lengths: Any) -> NDArray[np.intp]:
-    """Groups of rows from the lengths of sequences, which hmmlearn takes.
+    """Make groups of rows from the lengths of sequences, which hmmlearn takes.
 
     Parameters
     ----------

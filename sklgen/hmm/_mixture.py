@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
 
@@ -24,7 +24,7 @@ from sklgen.hmm._structure import Chains
 from sklgen.mixture._base import N_JOBS
 
 
-class HMMMixture(TransformerMixin, FittedClusters, BaseChains):
+class HMMMixture(FittedClusters, BaseChains):
     """Mixture of hidden Markov models: clusters of sequences.
 
     Each sequence belongs to a cluster, and each cluster has a hidden Markov model of

@@ -85,7 +85,8 @@ class TabularComponents:
         """Typed rows; `reset` also learns how to type them."""
         open_table(self, X, reset=reset)
         if reset:
-            self.encoder_ = self._encoder().fit(X, sample_weight=sample_weight)
+            self.encoder_ = self._encoder().set_output(transform="default")
+            self.encoder_.fit(X, sample_weight=sample_weight)
             self._schema = TypedRows(self.encoder_, np.arange(0))
         typed = self._schema.read(X)
         if len(typed) < min_rows:
