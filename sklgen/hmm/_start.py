@@ -22,8 +22,9 @@ from sklgen.mixture._structure import Mixture
 
 Labels = NDArray[np.intp]
 
-# Rows that short runs see, at most, beyond one sequence.
+# Rows that short runs see, or a little more, and rows of a window that they come in.
 _SAMPLE_ROWS = 8192
+_WINDOW = 512
 _SAMPLE_ROWS_PER_STATE = 64
 # Steps that every start takes; how many then go on, at least.
 _SHORT_ITER = 10
@@ -59,11 +60,8 @@ class Start:
         self._equal = equal
         self.rng = as_generator(estimator.random_state)
         limit = max(_SAMPLE_ROWS, _SAMPLE_ROWS_PER_STATE * equal.n_laws)
-        chosen = _choose(ends, weight, limit, self.rng)
-        starts = np.append(0, ends[:-1])
-        pieces = [
-            slice(starts[i], min(ends[i], starts[i] + max(limit, 1))) for i in chosen
-        ]
+        anywhere = estimator.topology == "ergodic" and bool(equal.start.min() > 0)
+        pieces, chosen = _choose(ends, weight, limit, self.rng, anywhere=anywhere)
         self.X = np.concatenate([X[piece] for piece in pieces])
         self.ends = np.cumsum([piece.stop - piece.start for piece in pieces])
         self.weight = weight[chosen]
@@ -210,16 +208,34 @@ def promising(
 
 
 def _choose(
-    ends: NDArray[np.intp], weight: Array, limit: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """Random sequences of positive weight, with `limit` rows or a little more."""
-    used = np.flatnonzero(weight > 0)
-    lengths = np.diff(ends, prepend=0)[used]
-    if lengths.sum() <= limit:
-        return used
-    order = rng.permutation(len(used))
-    n = int(np.searchsorted(lengths[order].cumsum(), limit)) + 1
-    return np.sort(used[order[:n]])
+    ends: NDArray[np.intp],
+    weight: Array,
+    limit: int,
+    rng: np.random.Generator,
+    *,
+    anywhere: bool,
+) -> tuple[list[slice], NDArray[np.intp]]:
+    """Random pieces with `limit` rows or a little more, and the sequence of each.
+
+    Pieces are sequences of positive weight, or, where they are too many rows and chains
+    may start anywhere, windows of them: a long sequence may change on its way.
+    """
+    sequence = np.flatnonzero(weight > 0)
+    start = np.append(0, ends[:-1])[sequence]
+    length = ends[sequence] - start
+    if length.sum() > limit and anywhere:
+        n_windows = -(-length // _WINDOW)
+        rank = np.concatenate([np.arange(n) for n in n_windows])
+        sequence = np.repeat(sequence, n_windows)
+        start = np.repeat(start, n_windows) + rank * _WINDOW
+        length = np.minimum(ends[sequence] - start, _WINDOW)
+    if length.sum() > limit:
+        order = rng.permutation(len(sequence))
+        n = int(np.searchsorted(length[order].cumsum(), limit)) + 1
+        kept = np.sort(order[:n])
+        sequence, start, length = sequence[kept], start[kept], length[kept]
+    stop = start + np.minimum(length, limit)
+    return [slice(a, b) for a, b in zip(start, stop, strict=True)], sequence
 
 
 def training_parts(

@@ -289,3 +289,16 @@ def test_finds_the_planted_model():
     assert_allclose(model.means_[order], MEANS, atol=0.2)
     assert_allclose(model.transmat_[np.ix_(order, order)], STICKY, atol=0.08)
     assert np.mean(order[states] == model.predict(X, groups)) > 0.93
+
+
+def test_starts_see_all_of_a_long_sequence():
+    rng = np.random.default_rng(0)
+    state = np.concatenate(
+        [rng.integers(2, size=20_000), 2 * rng.integers(2, size=500)]
+    )
+    X = np.array([0.0, 5.0, 20.0])[state][:, None] + rng.normal(size=(20_500, 1))
+    for topology, highest in (("ergodic", 20), ("left-right", 5)):
+        start = GaussianHMM(
+            3, topology=topology, n_init=1, max_iter=0, random_state=0
+        ).fit(X)
+        assert start.means_.max() == pytest.approx(highest, abs=3.0)
