@@ -282,7 +282,15 @@ class AxisView(View):
         if self._shared.size:
             table = allocate("features", (self._natural.shape[1], n))
             part = out if not self._alone.size else np.empty((len(self._shared), n))
-            square_densities(X, self._centre, self._scale, self._natural, table, part)
+            square_densities(
+                X,
+                self._centre,
+                self._scale,
+                self._natural,
+                self._complete,
+                table,
+                part,
+            )
             if part is not out:
                 out[self._shared] = part
             features.append(table)
@@ -293,7 +301,13 @@ class AxisView(View):
             )
             part = np.empty((1, n))
             square_densities(
-                X, self._means[k], self._deviations[k], natural, table, part
+                X,
+                self._means[k],
+                self._deviations[k],
+                natural,
+                self._complete,
+                table,
+                part,
             )
             out[k] = part[0]
             features.append(table)

@@ -47,17 +47,19 @@ def square_densities(
     shift: Array,
     scale: Array,
     natural: Array,
+    complete: bool,  # noqa: FBT001 (compiled code takes no keywords)
     table: Array,
     log_density: Array,
 ) -> None:
     """Fill `table` (p, n) with 1, y and y^2; y = (X - shift) / scale.
 
-    With a table of 3 d rows, the first d indicate the cells that are not NaN, and y is
-    zero for the others. `log_density` (K, n) becomes `natural` (K, p) times the table.
+    If rows are not complete, the first d rows of the table, in place of the first one,
+    indicate the cells that are not NaN, and y is zero for the others. `log_density`
+    (K, n) becomes `natural` (K, p) times the table.
     """
     d = X.shape[1]
     first = len(table) - 2 * d
-    if first == 1:
+    if complete:
         table[0] = 1.0
     else:
         for j in range(d):

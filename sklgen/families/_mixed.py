@@ -149,11 +149,13 @@ class Mixed(Family):
         return np.asarray(self.members.conditional_draw(X, members, rng))
 
     def pack(self) -> Array:
-        return np.concatenate([self.log_weights.ravel(), self.members.pack()])
+        logs = np.where(self.weights > 0, self.log_weights, 0.0)
+        return np.concatenate([logs.ravel(), self.members.pack()])
 
     def unpack(self, vector: Array) -> Self:
         logits, rest = np.split(vector, [self.weights.size])
         logits = logits.reshape(self.weights.shape)
+        logits = np.where(self.weights > 0, logits, -np.inf)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         return type(self)(weights, self.members.unpack(rest))

@@ -14,6 +14,7 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen.em import Sequences, blend, first_best, run, warn_unconverged
@@ -26,7 +27,7 @@ from sklgen.hmm._paths import decode
 from sklgen.hmm._rules import Rules
 from sklgen.hmm._start import Start, check_parts, promising, training_parts
 from sklgen.hmm._structure import Chains, ChainStatistics
-from sklgen.hmm._topology import TOPOLOGIES, start_law, transition_law
+from sklgen.hmm._topology import TOPOLOGIES, is_connected, start_law, transition_law
 from sklgen.mixture._base import N_JOBS, progress
 from sklgen.mixture._starts import STARTS
 
@@ -239,9 +240,9 @@ class BaseChains(FittedChains):
         model, rules = self._fitted(), self._rules
         free = len(model.weights) - 1
         if "start" not in rules.fixed and not rules.stationary:
-            free += int(np.count_nonzero(model.start)) - len(model.start)
+            free += model.n_chains * rules.n_free_starts
         if "transition" not in rules.fixed:
-            free += int(np.count_nonzero(model.transition)) - model.start.size
+            free += model.n_chains * rules.n_free_transitions
         if "emission" not in rules.fixed:
             free += model.components.n_parameters
         return free
@@ -358,11 +359,17 @@ class BaseHMM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseChains):
         wrong = sorted(fixed - set(_PARTS))
         if wrong:
             raise ValueError(
-                f"fixed names parts to leave as they start: {', '.join(_PARTS)}; got "
-                f"{', '.join(wrong)}."
+                "fixed must be a list of parts to leave as they start, out of "
+                f"{', '.join(_PARTS)}; got {', '.join(wrong)}."
             )
         K = self.n_components
         start, transition = self._laws()
+        if self.stationary and not is_connected(transition):
+            raise ValueError(
+                "stationary=True needs transitions by which every state can come back "
+                f"from every other one, but topology={self.topology!r} or the zeros of "
+                "transmat_init rule some out. Set stationary=False."
+            )
         pairs = prior_counts(self.transmat_prior, "transmat_prior", (K, K))
         return Rules(
             prior_counts(self.startprob_prior, "startprob_prior", (K,)),
@@ -619,7 +626,14 @@ def _possible(expectation: Any) -> Any:
 
 def prior_counts(concentration: Any, name: str, shape: tuple[int, ...]) -> Array:
     """Pseudo-counts of a Dirichlet law from its concentration, one or an array."""
-    array = np.asarray(concentration, dtype=np.float64)
+    array = check_array(
+        concentration,
+        dtype=np.float64,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_min_samples=0,
+        input_name=name,
+    )
     if array.ndim and array.shape != shape:
         raise ValueError(
             f"{name} has shape {array.shape}, but n_components asks for {shape}, or "

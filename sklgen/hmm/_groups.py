@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 
 from sklgen._frames import narwhals, open_frame
 
@@ -150,7 +151,14 @@ def group_ends(X: Any, groups: Any) -> NDArray[np.intp]:
         If there is not one group a row, or a group comes back after another one.
     """
     groups = column_or_1d(np.asarray(groups))
-    check_consistent_length(X, groups)
+    check_one_a_row(X, groups, "groups")
+    if groups.dtype.kind in "fO":
+        missing = [g is None or is_pandas_na(g) or is_scalar_nan(g) for g in groups]
+        if any(missing):
+            raise ValueError(
+                f"groups is missing for {sum(missing)} row(s), the first at row "
+                f"{missing.index(True)}. Give every row the name of its sequence."
+            )
     changes = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     first = np.concatenate([[0], changes]).astype(np.intp)
     seen: set[Any] = set()
@@ -165,6 +173,15 @@ def group_ends(X: Any, groups: Any) -> NDArray[np.intp]:
             )
         seen.add(group)
     return np.append(first[1:], len(groups)).astype(np.intp)
+
+
+def check_one_a_row(X: Any, values: NDArray[Any], name: str) -> None:
+    """Check that an argument has one entry for each row."""
+    n = _n_rows(X)
+    if len(values) != n:
+        raise ValueError(
+            f"{name} has {len(values)} entries for {n} rows: give one for each row."
+        )
 
 
 def _is_list(X: Any) -> bool:
@@ -185,10 +202,15 @@ def _n_rows(X: Any) -> int:
 
 
 def _concatenate(parts: Sequence[Any]) -> Any:
-    if open_frame(parts[0], "an HMM") is not None:
-        nw = narwhals()
-        frames = [nw.from_native(part, eager_only=True) for part in parts]
-        return nw.concat(frames, how="vertical").to_native()
+    frames = [open_frame(part, "an HMM") for part in parts]
+    kinds = {None if frame is None else frame.implementation for frame in frames}
+    if len(kinds) > 1:
+        raise ValueError(
+            "X is a list of tables of different kinds, such as arrays and DataFrames. "
+            "Turn all of them into one kind."
+        )
+    if None not in kinds:
+        return _stack(frames)
     widths = {np.shape(part)[1] for part in parts}
     if len(widths) > 1:
         raise ValueError(
@@ -196,6 +218,29 @@ def _concatenate(parts: Sequence[Any]) -> Any:
             f"{sorted(widths)}. All sequences need the same columns."
         )
     return np.concatenate([np.asarray(part) for part in parts])
+
+
+def _stack(frames: list[Any]) -> Any:
+    """Data frames below each other; numbers of different dtypes become floats."""
+    nw = narwhals()
+    names = frames[0].columns
+    for at, frame in enumerate(frames):
+        if set(frame.columns) != set(names):
+            raise ValueError(
+                f"X[{at}] has the columns {frame.columns}, but X[0] has {names}. All "
+                "sequences need the same columns."
+            )
+    frames = [frame.select(names) for frame in frames]
+    schemas = [frame.schema for frame in frames]
+    mixed = [
+        name
+        for name in names
+        if len({str(schema[name]) for schema in schemas}) > 1
+        and all(schema[name].is_numeric() for schema in schemas)
+    ]
+    casts = [nw.col(name).cast(nw.Float64()) for name in mixed]
+    frames = [frame.with_columns(*casts) for frame in frames] if casts else frames
+    return nw.concat(frames, how="vertical").to_native()
 
 
 def _warn_of_gaps(X: Any) -> None:

@@ -20,6 +20,10 @@ Indices = NDArray[np.intp]
 _UNREACHED = 1e-290
 # Probabilities below this may have lost digits, or all of them.
 _UNDERFLOW = 1e-250
+# Where a transition is less likely, a state may live on what underflows elsewhere.
+UNLIKELY = 1e-30
+# The largest probability of a row that is taken for zero, in units of the row's sum.
+_FLUSHED = 1e-307
 # What underflow may cost, as a share of the likelihood, before it is an error.
 _LOSS = 1e-17
 # Fewer chains than this side by side leave no room for vectors.
@@ -93,7 +97,7 @@ def forward(
     """
     n_states = len(emission)
     n_steps = len(offset) - 1
-    sparse = transition.min() < _UNDERFLOW
+    sparse = transition.min() < UNLIKELY
     lost = np.zeros(offset[1])
     inverse = np.empty(offset[1])
     room = np.empty((2, n_states))
@@ -139,7 +143,7 @@ def forward(
                     if predicted[j, low + s] > 0.0 and (
                         before[j, high + s] < _UNREACHED
                     ):
-                        lost[s] = max(lost[s], _UNREACHED)
+                        lost[s] = max(lost[s], _UNREACHED, _FLUSHED * inverse[s])
     return safe
 
 

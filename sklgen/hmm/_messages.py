@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from sklgen.em import Bundle, Scratch, Sequences
 from sklgen.families._base import Array
-from sklgen.hmm._kernels import log_backward, log_forward, pass_back, pass_on
+from sklgen.hmm._kernels import (
+    UNLIKELY,
+    log_backward,
+    log_forward,
+    pass_back,
+    pass_on,
+)
 from sklgen.hmm._structure import Chains, Filtered, Messages
 
-# Where a transition is less likely, the way back goes in logarithms.
-_SPARSE = 1e-250
 # Probabilities below this have underflowed.
 _TINY = 1e-290
 # Segments that a message passes at a time.
@@ -132,7 +136,7 @@ def _filter(
     """Log-density, logs (m, K) of the states at `ends` given the past, rows lost."""
     previous = message[:, None]
     transition = model.transition[chain]
-    if transition.min() > _SPARSE:
+    if transition.min() > UNLIKELY:
         emission, unit = model.relative(log, chain, scratch)
         start = np.exp(model.past(previous, chain)[:, 0])
         total, filtered = np.empty(len(unit)), np.empty((len(start), len(ends)))
@@ -167,7 +171,7 @@ def _ahead(
     scratch: Scratch,
 ) -> Array:
     """Log-probability (m, K) of all rows from `starts` on given the state before."""
-    if model.transition[chain].min() > _SPARSE:
+    if model.transition[chain].min() > UNLIKELY:
         emission, _ = model.relative(log, chain, scratch)
         transposed = np.ascontiguousarray(model.transition[chain].T)
         ahead = np.empty((model.n_states, len(starts)))

@@ -40,6 +40,21 @@ class Rules:
     possible_start: NDArray[np.bool_] | None = None
     possible_transition: NDArray[np.bool_] | None = None
 
+    @property
+    def n_free_starts(self) -> int:
+        """Number of free start probabilities of a chain."""
+        if self.possible_start is None:
+            return len(self.start) - 1
+        return int(np.count_nonzero(self.possible_start)) - 1
+
+    @property
+    def n_free_transitions(self) -> int:
+        """Number of free transition probabilities of a chain."""
+        n = len(self.start)
+        if self.possible_transition is None:
+            return n * (n - 1)
+        return int(np.count_nonzero(self.possible_transition)) - n
+
     def log_prior(self, start: Array, transition: Array) -> float:
         """Log-density of the priors at probabilities (C, K) and (C, K, K)."""
         total = _entropy(self.transition, transition)

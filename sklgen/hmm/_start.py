@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 
 from sklgen._random import as_generator
 from sklgen.em import Rows, best, n_threads
 from sklgen.families._base import Array
-from sklgen.hmm._groups import SequenceData
+from sklgen.hmm._groups import SequenceData, check_one_a_row
 from sklgen.hmm._structure import Chains
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest
 from sklgen.mixture._structure import Mixture
@@ -273,7 +273,12 @@ def _known_states(data: SequenceData, state_labels: Any, n_states: int) -> Label
     if data.parts is not None and np.ndim(state_labels[0]) == 1:
         state_labels = np.concatenate(state_labels)
     labels = column_or_1d(np.asarray(state_labels))
-    check_consistent_length(np.empty(int(data.ends[-1])), labels)
+    check_one_a_row(np.empty((int(data.ends[-1]), 0)), labels, "state_labels")
+    if labels.dtype.kind not in "iuf" or np.isnan(labels).any():
+        raise ValueError(
+            "state_labels must be whole numbers, -1 where the state is unknown, got "
+            f"values such as {labels[:3].tolist()}."
+        )
     whole: Labels = labels.astype(np.intp)
     if (whole != labels).any() or whole.min() < -1 or whole.max() >= n_states:
         raise ValueError(

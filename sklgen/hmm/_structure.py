@@ -13,7 +13,7 @@ from sklgen.em import Bundle, Scratch
 from sklgen.em._kernels import normalize
 from sklgen.em._pool import total
 from sklgen.families._base import Additive, Allocate, Array, Learner
-from sklgen.hmm._kernels import backward, forward, log_backward, log_forward
+from sklgen.hmm._kernels import UNLIKELY, backward, forward, log_backward, log_forward
 from sklgen.hmm._rules import Rules
 
 C = TypeVar("C", bound=Learner)
@@ -22,8 +22,6 @@ C = TypeVar("C", bound=Learner)
 _IMPOSSIBLE = -1e290
 # Logs of probabilities below this underflow.
 _LOWEST = -660.0
-# Where a transition is less likely, states may be cut off from each other.
-_SPARSE = 1e-250
 
 
 @dataclass(frozen=True)
@@ -273,7 +271,7 @@ class Chains(Generic[C]):
         past = self.past(previous, chain)
         # A state that underflows on the way in may be the only one in the end.
         lost = (past > -np.inf) & (past < _LOWEST)
-        safe = not (lost.any() and self.transition[chain].min() < _SPARSE) and forward(
+        safe = not (lost.any() and self.transition[chain].min() < UNLIKELY) and forward(
             emission,
             self.transition[chain],
             np.exp(previous),

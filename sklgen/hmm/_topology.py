@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_array
 
 from sklgen.families._base import Array
@@ -37,10 +38,22 @@ def possible_transitions(topology: str, n: int) -> Array:
 
 def transition_law(given: Any, topology: str, n: int) -> Array:
     """Transition probabilities as given, or even ones over what is possible."""
-    if given is not None:
-        return _law(given, "transmat_init", (n, n))
     possible = possible_transitions(topology, n)
+    if given is not None:
+        law = _law(given, "transmat_init", (n, n))
+        if (law[possible == 0] > 0).any():
+            raise ValueError(
+                f"transmat_init has transitions that topology={topology!r} rules out. "
+                'Set them to zero, or topology="ergodic".'
+            )
+        return law
     return np.asarray(possible / possible.sum(axis=1, keepdims=True))
+
+
+def is_connected(transition: Array) -> bool:
+    """Whether every state can be reached from every other one."""
+    n, _ = connected_components(transition > 0, directed=True, connection="strong")
+    return bool(n == 1)
 
 
 def start_law(given: Any, topology: str, n: int) -> Array:

@@ -87,7 +87,7 @@ def test_lists_of_frames_come_back_as_frames(rows):
     [
         ([0, 0, 1, 1, 0, 0], r"group 0 comes back at row 4 .*sort_values"),
         (["a", "b", "a", "a", "a", "a"], "group 'a' comes back at row 2"),
-        ([0, 0, 1], "inconsistent numbers of samples"),
+        ([0, 0, 1], "groups has 3 entries for 6 rows"),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "score", "predict", "score_samples"])
