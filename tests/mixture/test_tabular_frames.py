@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 
 from sklgen.mixture import TabularMixture
 
@@ -406,3 +407,11 @@ def test_unseen_numbers_of_few_are_less_probable_than_seen_ones():
     rows = pd.DataFrame({"a": [3, counts.max(), 1000, -5], "b": np.nan})
     usual, rare, high, low = model.score_samples(rows)
     assert usual > rare > high == low == pytest.approx(-np.log(401))
+
+
+def test_frames_from_transformers_do_not_reach_the_rows():
+    frame = pandas_frame(200)
+    plain = mixture(2).fit(frame)
+    with config_context(transform_output="pandas"):
+        model = mixture(2).fit(frame)
+        assert model.score(frame) == plain.score(frame)
