@@ -235,6 +235,8 @@ def test_errors_of_products_name_the_column(named, column, value, message):
         assert re.search(rf"[Cc]olumns? \[?{label}", str(caught.value))
 
 
+# The bound of such counts is rounded by more than any tolerance.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_largest_counts_are_scored_and_drawn():
     X = np.full((50, 1), 2.0**32 - 1)
     X[::2] -= np.arange(25)[:, None] * 5000
