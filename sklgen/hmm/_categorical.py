@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval
 from sklgen.compose import TabularEncoder
 from sklgen.families import Product
 from sklgen.families._base import Array
-from sklgen.hmm._base import BaseHMM
 from sklgen.hmm._groups import SequenceData
+from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._tabular import TableHMM
 from sklgen.mixture._tabular_components import without_views
 

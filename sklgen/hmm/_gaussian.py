@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklgen.em import n_threads
 from sklgen.families import Gaussian
 from sklgen.families._base import Array
-from sklgen.hmm._base import BaseHMM
+from sklgen.hmm._hmm import BaseHMM
 from sklgen.mixture._gaussian_components import (
     COVARIANCES,
     GaussianComponents,

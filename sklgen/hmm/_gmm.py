@@ -14,7 +14,7 @@ from sklgen._random import as_generator
 from sklgen.em import Rows, n_threads
 from sklgen.families import Mixed
 from sklgen.families._base import Array
-from sklgen.hmm._base import BaseHMM
+from sklgen.hmm._hmm import BaseHMM
 from sklgen.mixture._gaussian_components import COVARIANCES, GaussianComponents, given
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture

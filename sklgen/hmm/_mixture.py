@@ -14,10 +14,11 @@ from sklearn.utils._param_validation import Interval
 
 from sklgen.base import _RowsMixin
 from sklgen.families._base import Array
-from sklgen.hmm._base import BaseChains, BaseHMM, expectation
+from sklgen.hmm._base import BaseChains, expectation
 from sklgen.hmm._clusters import FittedClusters
 from sklgen.hmm._gaussian import GaussianHMM
 from sklgen.hmm._groups import SequenceData
+from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._mixture_start import MixtureStart
 from sklgen.hmm._start import promising
 from sklgen.hmm._structure import Chains

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sklgen.em import Rows, n_threads
 from sklgen.families._base import Array
-from sklgen.hmm._base import BaseHMM, expectation
+from sklgen.hmm._base import expectation
+from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._paths import decode
 from sklgen.hmm._start import Labels, Start, agreed
 from sklgen.hmm._structure import Chains

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from sklearn.utils import check_array
 
 from sklgen.families._base import Array
 
@@ -176,3 +178,26 @@ def _entropy(counts: Array, probabilities: Array) -> float:
     known = probabilities > 0
     logs = np.log(np.where(known, probabilities, 1.0))
     return float(np.sum(np.where(known, counts, 0.0) * logs))
+
+
+def prior_counts(concentration: Any, name: str, shape: tuple[int, ...]) -> Array:
+    """Pseudo-counts of a Dirichlet law from its concentration, one or an array."""
+    array = check_array(
+        concentration,
+        dtype=np.float64,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_min_samples=0,
+        input_name=name,
+    )
+    if array.ndim and array.shape != shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but n_components asks for {shape}, or "
+            "for one number."
+        )
+    if not (array >= 1.0).all():
+        raise ValueError(
+            f"{name} must be at least 1 everywhere, got {array.min():g}: below, the "
+            "posterior has no highest point."
+        )
+    return np.broadcast_to(array - 1.0, shape).copy()

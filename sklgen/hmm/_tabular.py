@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen.families import Product
 from sklgen.families._base import Array
-from sklgen.hmm._base import BaseHMM
 from sklgen.hmm._groups import SequenceData
+from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._structure import Chains
 from sklgen.mixture._tabular_components import COVARIANCES, TabularComponents
 
