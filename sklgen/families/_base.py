@@ -19,6 +19,25 @@ Allocate = Callable[[str, tuple[int, ...]], Array]
 
 
 @dataclass(frozen=True)
+class Prefixed:
+    """Allocates under names of a part's own.
+
+    Parameters
+    ----------
+    allocate : callable
+        What allocates for all parts.
+    prefix : str
+        What the names of this part begin with.
+    """
+
+    allocate: Allocate
+    prefix: str
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
+        return self.allocate(self.prefix + name, shape)
+
+
+@dataclass(frozen=True)
 class Additive:
     """Statistics that add up field by field and can be weighed by a number."""
 

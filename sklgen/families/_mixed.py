@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen.em._kernels import normalize
-from sklgen.families._base import Additive, Allocate, Array, Family, View
+from sklgen.families._base import Additive, Allocate, Array, Family, Prefixed, View
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class MixedView(View):
     def evaluate(self, X: NDArray[Any], allocate: Allocate, out: Array) -> Any:
         (K, M), n = self._log_weights.shape, len(X)
         shares = allocate("shares", (K, M, n))
-        own = _Members(allocate)
+        own = Prefixed(allocate, "members: ")
         features = self._members.evaluate(X, own, shares.reshape(K * M, n))
         ones = allocate("ones", (n,))
         ones[:] = 1.0
@@ -194,13 +194,3 @@ class MixedView(View):
 
     def complete(self, sums: Any) -> MixedStatistics:
         return MixedStatistics(sums[0].copy(), self._members.complete(sums[1]))
-
-
-@dataclass(frozen=True)
-class _Members:
-    """Allocates under names of the members' own."""
-
-    allocate: Allocate
-
-    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self.allocate(f"members: {name}", shape)

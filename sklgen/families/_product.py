@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Allocate, Array, Family, View
+from sklgen.families._base import Allocate, Array, Family, Prefixed, View
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class ProductView(View):
             zip(self._views, self._columns, strict=True)
         ):
             part = out if at == 0 else allocate("part", out.shape)
-            own = _Prefixed(allocate, f"part {at}: ")
+            own = Prefixed(allocate, f"part {at}: ")
             features.append(view.evaluate(X[:, columns], own, part))
             if at > 0:
                 out += part
@@ -162,14 +162,3 @@ class ProductView(View):
     def complete(self, sums: list[Any]) -> ProductStatistics:
         pairs = zip(self._views, sums, strict=True)
         return ProductStatistics(tuple(view.complete(own) for view, own in pairs))
-
-
-@dataclass(frozen=True)
-class _Prefixed:
-    """Allocates under names of a part's own."""
-
-    allocate: Allocate
-    prefix: str
-
-    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self.allocate(self.prefix + name, shape)

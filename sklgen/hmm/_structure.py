@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklgen.em import Bundle, Scratch
 from sklgen.em._kernels import normalize
 from sklgen.em._pool import total
-from sklgen.families._base import Additive, Allocate, Array, Learner
+from sklgen.families._base import Additive, Array, Learner, Prefixed
 from sklgen.hmm._kernels import UNLIKELY, backward, forward, log_backward, log_forward
 from sklgen.hmm._rules import Rules
 
@@ -206,7 +206,7 @@ class Chains(Generic[C]):
                     else self.components.pattern_view(block.observed)
                 )
             out = scratch("block", (self.n_laws, len(block.weight)))
-            own = Named(scratch, f"block {number}: ")
+            own = Prefixed(scratch, f"block {number}: ")
             features = views[key].evaluate(X[block.rows], own, out)
             log[:, at] = out
             blocks.append((views[key], features))
@@ -476,17 +476,6 @@ class Chains(Generic[C]):
             transition=found[2],
             components=components,
         )
-
-
-@dataclass(frozen=True)
-class Named:
-    """Allocates under names of its own."""
-
-    allocate: Allocate
-    prefix: str
-
-    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self.allocate(self.prefix + name, shape)
 
 
 def _log(probabilities: Array) -> Array:
