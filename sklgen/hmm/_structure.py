@@ -15,6 +15,7 @@ from sklgen.em._pool import total
 from sklgen.families._base import Additive, Array, Learner, Prefixed
 from sklgen.hmm._kernels import UNLIKELY, backward, forward, log_backward, log_forward
 from sklgen.hmm._rules import Rules
+from sklgen.mixture._structure import view_of
 
 C = TypeVar("C", bound=Learner)
 
@@ -200,11 +201,7 @@ class Chains(Generic[C]):
         for number, (at, block) in enumerate(bundle.blocks):
             key = block.complete if block.observed is None else block.observed.tobytes()
             if key not in views:
-                views[key] = (
-                    self.components.view(complete=block.complete)
-                    if block.observed is None
-                    else self.components.pattern_view(block.observed)
-                )
+                views[key] = view_of(self.components, block)
             out = scratch("block", (self.n_laws, len(block.weight)))
             own = Prefixed(scratch, f"block {number}: ")
             features = views[key].evaluate(X[block.rows], own, out)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sklgen.em import Block, Scratch
 from sklgen.em._kernels import normalize
-from sklgen.families._base import Additive, Array, Learner
+from sklgen.families._base import Additive, Array, Laws, Learner
 
 C = TypeVar("C", bound=Learner)
 
@@ -68,7 +68,7 @@ class Mixture(Generic[C]):
         counts = np.zeros(len(self.weights))
         bound, weight = 0.0, 0.0
         first = next(blocks)
-        view = self._view(first)
+        view = view_of(self.components, first)
         sums = view.zeros()
         for block in chain([first], blocks):
             joint = scratch("joint", (len(counts), len(block.weight)))
@@ -78,11 +78,6 @@ class Mixture(Generic[C]):
             bound += gain
             weight += block.weight.sum()
         return MixtureStatistics(counts, view.complete(sums), bound, float(weight))
-
-    def _view(self, block: Block) -> Any:
-        if block.observed is not None:
-            return self.components.pattern_view(block.observed)
-        return self.components.view(complete=block.complete)
 
     def _normalize(
         self, block: Block, joint: Array, counts: Array, scratch: Scratch
@@ -102,7 +97,7 @@ class Mixture(Generic[C]):
     def posterior(self, block: Block, scratch: Scratch) -> tuple[Array, Array]:
         """Responsibilities (K, n) times the weights of the rows, and log-densities."""
         joint = scratch("joint", (len(self.weights), len(block.weight)))
-        view = self._view(block)
+        view = view_of(self.components, block)
         view.evaluate(block.X, scratch, joint)
         counts = np.zeros(len(self.weights))
         return joint, self._normalize(block, joint, counts, scratch)[1]
@@ -139,3 +134,10 @@ class Mixture(Generic[C]):
         logits, rest = np.split(vector, [len(self.weights)])
         weights = np.exp(logits - logits.max())
         return type(self)(weights / weights.sum(), self.components.unpack(rest))
+
+
+def view_of(components: Laws, block: Block) -> Any:
+    """Components made ready for blocks that miss what this one does."""
+    if block.observed is not None:
+        return components.pattern_view(block.observed)
+    return components.view(complete=block.complete)
