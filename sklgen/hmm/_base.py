@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
     _fit_context,
 )
 
@@ -22,7 +24,7 @@ from sklgen.hmm._structure import Chains, ChainStatistics
 from sklgen.mixture._base import progress
 
 
-class BaseChains(FittedChains):
+class BaseChains(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains):
     """Chains that can be fitted. Hooks: `_prepare`, `_starts` and `_store`."""
 
     tol: float
@@ -51,6 +53,14 @@ class BaseChains(FittedChains):
     @abstractmethod
     def _store(self, model: Chains[Any]) -> None:
         """Set the fitted attributes that describe the chains."""
+
+    @abstractmethod
+    def predict(self, X: Any, groups: Any = None) -> Any:
+        """Label each row."""
+
+    @abstractmethod
+    def predict_proba(self, X: Any, groups: Any = None) -> Any:
+        """Give the probability of each label of each row."""
 
     @property
     @abstractmethod
@@ -157,6 +167,81 @@ class BaseChains(FittedChains):
         self.lower_bounds_.append(mixed.bound / mixed.weight)
         self._keep(updated, mixed.recentred(model.components, updated.components))
         return self
+
+    def fit_predict(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        sequence_weight: Any = None,
+        state_labels: Any = None,
+    ) -> Any:
+        """Fit, then label the same rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+        sequence_weight, state_labels : array-like, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), or a list of them
+            The same as `fit(X, groups=groups).predict(X, groups)`.
+        """
+        self.fit(X, None, groups, sequence_weight, state_labels)
+        return self.predict(X, groups)
+
+    def transform(self, X: Any, groups: Any = None) -> Any:
+        """Give the probabilities of the labels as features: `predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_components), or a list of them
+            What `predict_proba` gives at its defaults.
+        """
+        return self.predict_proba(X, groups)
+
+    def fit_transform(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        sequence_weight: Any = None,
+        state_labels: Any = None,
+    ) -> Any:
+        """Fit, then give the probabilities of the labels of the same rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
+            Rows in the order of time.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            The sequence of each row.
+        sequence_weight, state_labels : array-like, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_components), or a list of them
+            The same as `fit(X, groups=groups).transform(X, groups)`.
+        """
+        self.fit(X, None, groups, sequence_weight, state_labels)
+        return self.transform(X, groups)
 
     def _read_training(
         self,

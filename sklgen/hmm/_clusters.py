@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sklgen.families._base import Array
 from sklgen.hmm._fitted import FittedChains
@@ -15,7 +14,7 @@ from sklgen.hmm._messages import exchange
 from sklgen.hmm._paths import shares
 
 
-class FittedClusters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains):
+class FittedClusters(FittedChains):
     """The public methods of a mixture of chains, one a cluster. Hook: `_fitted`."""
 
     weights_: Array
@@ -100,23 +99,6 @@ class FittedClusters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedCh
         rows, data = self._read(X, groups)
         found = self._shares(rows, data).astype(rows.dtype, copy=False)
         return data.give_back(data.per_row(found))
-
-    def transform(self, X: Any, groups: Any = None) -> Any:
-        """Give the probabilities of the clusters as features: `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_components), or a list of them
-            Probabilities of the clusters.
-        """
-        return self.predict_proba(X, groups)
 
     @property
     def _n_features_out(self) -> int:

@@ -8,7 +8,6 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
@@ -20,6 +19,7 @@ from sklgen.em import Block, Bundle, Rows, Scratch, Sequences, n_threads
 from sklgen.families._base import Array
 from sklgen.hmm._forecast import Forecast, forecasts
 from sklgen.hmm._groups import SequenceData, read_sequences
+from sklgen.hmm._kernels import mix_increments
 from sklgen.hmm._messages import exchange
 from sklgen.hmm._paths import draw, simulate_paths
 from sklgen.hmm._structure import Chains, Messages
@@ -392,34 +392,3 @@ class FittedChains(_RowsMixin, BaseEstimator):
         rows, data = self._read(X, groups)
         log_likelihood = float(self._score_rows(rows, data.ends).sum())
         return float(self._n_parameters() * np.log(len(rows)) - 2.0 * log_likelihood)
-
-
-@njit(nogil=True, cache=True)
-def mix_increments(
-    density: Array, log_weights: Array, ends: NDArray[np.intp], out: Array
-) -> None:
-    """Log-density (n,) of each row given those before, under a mixture of chains.
-
-    `density` (n, C) are those under each chain. A row that no chain allows counts as
-    missing.
-    """
-    joint = np.empty(len(log_weights))
-    start = 0
-    for end in ends:
-        joint[:] = log_weights
-        before = 0.0
-        for row in range(start, end):
-            peak = -np.inf
-            for c in range(len(joint)):
-                peak = max(peak, joint[c] + density[row, c])
-            if peak == -np.inf:
-                out[row] = -np.inf
-                continue
-            whole = 0.0
-            for c in range(len(joint)):
-                joint[c] += density[row, c]
-                whole += np.exp(joint[c] - peak)
-            now = peak + np.log(whole)
-            out[row] = now - before
-            before = now
-        start = end

@@ -8,10 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import (
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen.families import Family
@@ -29,7 +25,7 @@ from sklgen.mixture._starts import STARTS
 _PARTS = ("start", "transition", "emission")
 
 
-class BaseHMM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseChains):
+class BaseHMM(BaseChains):
     """One hidden Markov model. The hooks of its emissions are the abstract methods."""
 
     n_components: int
@@ -216,35 +212,6 @@ class BaseHMM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseChains):
         with self._sequences(rows, data.ends, model) as sequences:
             return data.give_back(decode(model, sequences))
 
-    def fit_predict(
-        self,
-        X: Any,
-        y: Any = None,
-        groups: Any = None,
-        sequence_weight: Any = None,
-        state_labels: Any = None,
-    ) -> Any:
-        """Fit, then give the hidden states of the same rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        y : None
-            Ignored.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-        sequence_weight, state_labels : array-like, default=None
-            As in `fit`.
-
-        Returns
-        -------
-        states : ndarray of shape (n_samples,), or a list of them
-            The same as `fit(X, groups=groups).predict(X, groups)`.
-        """
-        self.fit(X, None, groups, sequence_weight, state_labels)
-        return self.predict(X, groups)
-
     def predict_proba(self, X: Any, groups: Any = None, method: str = "smooth") -> Any:
         """Probability of each hidden state.
 
@@ -268,52 +235,6 @@ class BaseHMM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseChains):
         rows, data = self._read(X, groups)
         read = self._smoothed if method == "smooth" else self._filtered
         return data.give_back(read(rows, data).astype(rows.dtype, copy=False))
-
-    def transform(self, X: Any, groups: Any = None) -> Any:
-        """Give the probabilities of the hidden states as features: `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_components), or a list of them
-            Smoothed probabilities.
-        """
-        return self.predict_proba(X, groups)
-
-    def fit_transform(
-        self,
-        X: Any,
-        y: Any = None,
-        groups: Any = None,
-        sequence_weight: Any = None,
-        state_labels: Any = None,
-    ) -> Any:
-        """Fit, then give the probabilities of the hidden states of the same rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        y : None
-            Ignored.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-        sequence_weight, state_labels : array-like, default=None
-            As in `fit`.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_components), or a list of them
-            The same as `fit(X, groups=groups).transform(X, groups)`.
-        """
-        self.fit(X, None, groups, sequence_weight, state_labels)
-        return self.transform(X, groups)
 
     @property
     def _n_features_out(self) -> int:

@@ -375,3 +375,34 @@ def log_backward(
                     pair = joint[i] + log_transition[i, j] + ahead[j]
                     pairs[i, j] += weight[s] * np.exp(pair)
                 beta[i] = log_sum_exp(log_transition[i] + ahead)
+
+
+@njit(nogil=True, cache=True)
+def mix_increments(
+    density: Array, log_weights: Array, ends: Indices, out: Array
+) -> None:
+    """Log-density (n,) of each row given those before, under a mixture of chains.
+
+    `density` (n, C) are those under each chain. A row that no chain allows counts as
+    missing.
+    """
+    joint = np.empty(len(log_weights))
+    start = 0
+    for end in ends:
+        joint[:] = log_weights
+        before = 0.0
+        for row in range(start, end):
+            peak = -np.inf
+            for c in range(len(joint)):
+                peak = max(peak, joint[c] + density[row, c])
+            if peak == -np.inf:
+                out[row] = -np.inf
+                continue
+            whole = 0.0
+            for c in range(len(joint)):
+                joint[c] += density[row, c]
+                whole += np.exp(joint[c] - peak)
+            now = peak + np.log(whole)
+            out[row] = now - before
+            before = now
+        start = end

@@ -307,64 +307,6 @@ class HMMMixture(FittedClusters, BaseChains):
     def _reader(self) -> Chains[Any]:
         return replace(self._fitted(), components=self._emitter._reader().components)
 
-    def fit_predict(
-        self,
-        X: Any,
-        y: Any = None,
-        groups: Any = None,
-        sequence_weight: Any = None,
-        state_labels: Any = None,
-    ) -> Any:
-        """Fit, then give the clusters of the same rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        y : None
-            Ignored.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-        sequence_weight, state_labels : array-like, default=None
-            As in `fit`.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), or a list of them
-            The same as `fit(X, groups=groups).predict(X, groups)`.
-        """
-        self.fit(X, None, groups, sequence_weight, state_labels)
-        return self.predict(X, groups)
-
-    def fit_transform(
-        self,
-        X: Any,
-        y: Any = None,
-        groups: Any = None,
-        sequence_weight: Any = None,
-        state_labels: Any = None,
-    ) -> Any:
-        """Fit, then give the probabilities of the clusters of the same rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features), or a list of them
-            Rows in the order of time.
-        y : None
-            Ignored.
-        groups : array-like of shape (n_samples,), default=None
-            The sequence of each row.
-        sequence_weight, state_labels : array-like, default=None
-            As in `fit`.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_components), or a list of them
-            The same as `fit(X, groups=groups).transform(X, groups)`.
-        """
-        self.fit(X, None, groups, sequence_weight, state_labels)
-        return self.transform(X, groups)
-
 
 def _hand_on(source: Any, target: Any) -> None:
     """What one estimator learned of the container of its rows, for another one."""
