@@ -21,8 +21,9 @@ from sklgen.hmm._forecast import Forecast, forecasts
 from sklgen.hmm._groups import SequenceData, read_sequences
 from sklgen.hmm._kernels import mix_increments
 from sklgen.hmm._messages import exchange
+from sklgen.hmm._passes import Messages
 from sklgen.hmm._paths import draw, simulate_paths
-from sklgen.hmm._structure import Chains, Messages
+from sklgen.hmm._structure import Chains
 
 Read = Callable[[Chains[Any], Bundle, Messages | None, Scratch], NDArray[Any]]
 

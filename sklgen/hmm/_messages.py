@@ -9,14 +9,10 @@ from numpy.typing import NDArray
 
 from sklgen.em import Bundle, Scratch, Sequences
 from sklgen.families._base import Array
-from sklgen.hmm._kernels import (
-    UNLIKELY,
-    log_backward,
-    log_forward,
-    pass_back,
-    pass_on,
-)
-from sklgen.hmm._structure import Chains, Filtered, Messages
+from sklgen.hmm._kernels import UNLIKELY, log_backward
+from sklgen.hmm._message_kernels import pass_back, pass_on
+from sklgen.hmm._passes import Filtered, Messages
+from sklgen.hmm._structure import Chains
 
 # Probabilities below this have underflowed.
 _TINY = 1e-290
@@ -146,9 +142,7 @@ def _filter(
             return float((np.log(total) + unit).sum()), states, bundle.rows[:0]
     done = model.filter(log, chain, previous, bundle.offset, scratch)
     if done.safe and _underflows(done):
-        steps, past = model.log_transition[chain], done.past
-        log_forward(done.log, steps, past, bundle.offset, done.predicted, done.density)
-        done = done._replace(safe=False)
+        done = model.in_logarithms(done, chain, bundle.offset)
     impossible = np.isneginf(done.density)
     if impossible.any():
         impossible &= done.log.max(axis=0) > -np.inf
@@ -173,10 +167,9 @@ def _ahead(
     """Log-probability (m, K) of all rows from `starts` on given the state before."""
     if model.transition[chain].min() > UNLIKELY:
         emission, _ = model.relative(log, chain, scratch)
-        transposed = np.ascontiguousarray(model.transition[chain].T)
         ahead = np.empty((model.n_states, len(starts)))
         beta = np.exp(future - future.max())[:, 0]
-        if pass_back(emission, transposed, beta, starts, ahead):
+        if pass_back(emission, model.transposed[chain], beta, starts, ahead):
             messages = np.log(ahead)
             return np.asarray((messages - messages.max(axis=0)).T)
     messages = _log_ahead(model, chain, log, future, starts)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sklgen.em import Bundle, Scratch, Sequences
 from sklgen.families._base import Array
 from sklgen.hmm._messages import exchange
+from sklgen.hmm._passes import Messages
 from sklgen.hmm._path_kernels import best_paths, draw_paths, simulate, trace_back
-from sklgen.hmm._structure import Chains, Messages
+from sklgen.hmm._structure import Chains
 
 States = NDArray[np.intp]
 

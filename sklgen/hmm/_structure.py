@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from sklgen.em._kernels import normalize
 from sklgen.em._pool import total
 from sklgen.families._base import Additive, Array, Learner, Prefixed
 from sklgen.hmm._kernels import UNLIKELY, backward, forward, log_backward, log_forward
+from sklgen.hmm._passes import Emissions, Filtered, Messages, Pass, log_of
 from sklgen.hmm._rules import Rules
 from sklgen.mixture._structure import view_of
 
@@ -39,105 +40,6 @@ class ChainStatistics(Additive):
     def recentred(self, source: Learner, target: Learner) -> Self:
         """The same sums, the family's about `target` in place of `source`."""
         return replace(self, family=source.recentre(self.family, target))
-
-
-@dataclass(frozen=True)
-class Messages:
-    """What segments of long sequences know of the rest of their sequence.
-
-    Parameters
-    ----------
-    previous : ndarray of shape (m, C, K)
-        Log-probabilities of the state before the first row of each segment, given all
-        rows before; -inf where there are none.
-    future : ndarray of shape (m, C, K)
-        Log-probability of all rows after the segment given its last state, up to a
-        constant.
-    density : ndarray of shape (m, C)
-        Log-density of the whole sequence under each chain, where it has more than one
-        segment.
-    leads : ndarray of shape (m,)
-        Whether the segment is the first of its sequence.
-    whole : ndarray of shape (m,)
-        Whether the segment is all of its sequence.
-    """
-
-    previous: Array
-    future: Array
-    density: Array
-    leads: NDArray[np.bool_]
-    whole: NDArray[np.bool_]
-
-
-class Emissions(NamedTuple):
-    """What the components say of a bundle.
-
-    `log` (C K, n) are log-densities, with states known to be wrong at -inf; `blocks`
-    are, for each block of the bundle, its view and features.
-    """
-
-    log: Array
-    blocks: list[tuple[Any, Any]]
-
-
-class Filtered(NamedTuple):
-    """A forward pass of one chain over a bundle.
-
-    Parameters
-    ----------
-    safe : bool
-        Whether nothing underflowed: then `emission` (K, n), `before`, `predicted` and
-        `total` are those of the kernel `forward`; otherwise `predicted` has logarithms.
-    log : ndarray of shape (K, n)
-        Log-density of each row under each state.
-    previous, past : ndarray of shape (K, m)
-        Log-probabilities of the states before the first row, and at it.
-    density : ndarray of shape (n,)
-        Log-density of each row given the rows before.
-    """
-
-    safe: bool
-    log: Array
-    previous: Array
-    past: Array
-    emission: Array
-    before: Array
-    predicted: Array
-    total: Array
-    density: Array
-
-    def log_filtered(self, at: Any = slice(None)) -> Array:
-        """Log-probabilities of the states given the rows so far, at some columns."""
-        predicted, density = self.predicted[:, at], self.density[at]
-        predicted = _log(predicted) if self.safe else predicted
-        seen = density > -np.inf
-        joint = predicted + np.where(seen, self.log[:, at], 0.0)
-        return np.asarray(joint - np.where(seen, density, 0.0))
-
-
-class Pass(NamedTuple):
-    """What chains say of a bundle: `Chains.smooth`.
-
-    Parameters
-    ----------
-    smoothed : ndarray of shape (C, K, n)
-        Probability of each chain and state given all rows of the sequence.
-    log_density : ndarray of shape (C, n)
-        Log-density of each row under each chain given the rows before.
-    share : ndarray of shape (C, m)
-        Probability of each chain for each segment.
-    bound : ndarray of shape (m,)
-        Log-density of the sequence of each segment that is the first of its sequence,
-        zero for the others.
-    pairs : ndarray of shape (C, K, K)
-        Expected number of transitions, weighed by the weights of the sequences.
-    """
-
-    smoothed: Array
-    log_density: Array
-    share: Array
-    bound: Array
-    pairs: Array
 
 
 @dataclass(frozen=True)
@@ -177,20 +79,20 @@ class Chains(Generic[C]):
         return self.start.size
 
     @cached_property
-    def _transposed(self) -> Array:
+    def transposed(self) -> Array:
         return np.ascontiguousarray(self.transition.mT)
 
     @cached_property
     def log_weights(self) -> Array:
-        return _log(self.weights)
+        return log_of(self.weights)
 
     @cached_property
     def log_start(self) -> Array:
-        return _log(self.start)
+        return log_of(self.start)
 
     @cached_property
     def log_transition(self) -> Array:
-        return _log(self.transition)
+        return log_of(self.transition)
 
     def evaluate(self, X: Any, bundle: Bundle, scratch: Scratch) -> Emissions:
         """Log-densities of the rows of a bundle under all laws."""
@@ -279,14 +181,17 @@ class Chains(Generic[C]):
             total,
         )
         own = log[chain * self.n_states : (chain + 1) * self.n_states]
-        if safe:
-            density = np.log(total) + unit
-        else:
-            density = np.empty(shape[1])
-            steps = self.log_transition[chain]
-            log_forward(own, steps, past, offset, predicted, density)
-        arrays = (own, previous, past, emission, before, predicted, total, density)
-        return Filtered(safe, *arrays)
+        density = np.log(total) + unit if safe else np.empty(shape[1])
+        done = Filtered(safe, own, previous, past, emission, before, predicted, density)
+        return done if safe else self.in_logarithms(done, chain, offset)
+
+    def in_logarithms(
+        self, done: Filtered, chain: int, offset: NDArray[np.intp]
+    ) -> Filtered:
+        """The same pass made again, into the same arrays, where nothing underflows."""
+        steps = self.log_transition[chain]
+        log_forward(done.log, steps, done.past, offset, done.predicted, done.density)
+        return done._replace(safe=False)
 
     def smooth(
         self,
@@ -315,7 +220,7 @@ class Chains(Generic[C]):
                 smoothed[chain] = done.predicted * share[chain][bundle.lane]
         if smoothed is None:
             smoothed = passes[0][0].predicted[None]
-        return Pass(smoothed, log_density, share, bound, pairs)
+        return Pass(smoothed, share, bound, pairs)
 
     def _shares(
         self, bundle: Bundle, messages: Messages | None, log_density: Array
@@ -352,7 +257,7 @@ class Chains(Generic[C]):
         first = np.empty((K, len(weight)))
         if done.safe and backward(
             done.emission,
-            self._transposed[chain],
+            self.transposed[chain],
             np.exp(future - future.max(axis=0)),
             bundle.offset,
             done.predicted,
@@ -363,12 +268,11 @@ class Chains(Generic[C]):
                 before = before * weight[bundle.lane]
             expected = np.dot(before, done.emission.T)
             return np.asarray(self.transition[chain] * expected)
-        past, steps = done.past, self.log_transition[chain]
-        log_forward(done.log, steps, past, bundle.offset, done.predicted, done.density)
+        done = self.in_logarithms(done, chain, bundle.offset)
         pairs = np.zeros((K, K))
         log_backward(
             done.log,
-            steps,
+            self.log_transition[chain],
             future,
             bundle.offset,
             done.predicted,
@@ -453,7 +357,7 @@ class Chains(Generic[C]):
     def pack(self) -> Array:
         """Logarithms of probabilities, zero where they are, and the components'."""
         laws = (self.weights, self.start, self.transition)
-        logs = [np.where(law > 0, _log(law), 0.0).ravel() for law in laws]
+        logs = [np.where(law > 0, log_of(law), 0.0).ravel() for law in laws]
         return np.concatenate([*logs, self.components.pack()])
 
     def unpack(self, vector: Array) -> Self:
@@ -473,11 +377,6 @@ class Chains(Generic[C]):
             transition=found[2],
             components=components,
         )
-
-
-def _log(probabilities: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.log(probabilities)
 
 
 def _probabilities(logits: Array) -> Array:
