@@ -61,9 +61,9 @@ class CategoricalHMM(TableHMM):
     max_iter : int, default=1000
         Largest number of E-steps after the first.
     n_init : int, default=10
-        Number of starts. Each runs for a few iterations, on sequences of about 8192
-        rows in all where there are more; the two best are fitted, and the better one
-        kept.
+        Number of starts. Each runs for a few iterations, on pieces of sequences of
+        about 8192 rows in all where there are more; the two best are fitted, and the
+        better one kept.
     init_params : {"kmeans", "k-means++", "random_from_data", "random"}, \
             default="random_from_data"
         Where the emissions of starts come from: clusters of one-hot codes. With another

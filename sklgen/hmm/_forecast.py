@@ -16,7 +16,7 @@ from sklgen._random import as_generator
 from sklgen.em import Bundle, Scratch, Sequences
 from sklgen.families._base import Array
 from sklgen.hmm._messages import exchange
-from sklgen.hmm._paths import walk
+from sklgen.hmm._paths import simulate_paths
 from sklgen.hmm._structure import Chains
 
 
@@ -63,14 +63,13 @@ def forecasts(
 ) -> list[Forecast]:
     """One forecast a sequence."""
     last = np.empty((len(sequences.ends), model.n_chains, model.n_states))
-    ends = {int(end) - 1: at for at, end in enumerate(sequences.ends)}
     messages = exchange(model, sequences)
 
     def read(bundle: Bundle, scratch: Scratch) -> None:
         emissions = model.evaluate(sequences.X, bundle, scratch)
         share = model.smooth(emissions, bundle, messages, scratch).share
-        final = [at for at, row in enumerate(bundle.rows) if int(row) in ends]
-        where = [ends[int(bundle.rows[at])] for at in final]
+        final = np.flatnonzero(np.isin(bundle.rows, sequences.ends - 1))
+        where = np.searchsorted(sequences.ends - 1, bundle.rows[final])
         for chain in range(model.n_chains):
             previous, _ = model.begin(bundle, messages, chain)
             done = model.filter(emissions.log, chain, previous, bundle.offset, scratch)
@@ -109,15 +108,8 @@ def _draw(
     rng: np.random.Generator,
 ) -> list[Any]:
     """Draw m tables of rows, given the probabilities of the last state."""
-    states = model.n_states
-    laws = rng.choice(model.n_laws, m, p=last)
-    path = np.empty((m, horizon), np.intp)
-    uniform = rng.random(path.shape)
-    for chain in np.unique(laws // states):
-        mine = np.flatnonzero(laws // states == chain)
-        own = np.empty((len(mine), horizon), np.intp)
-        walk(model, chain, uniform[mine], laws[mine] % states, own)
-        path[mine] = chain * states + own
+    chains, states = np.divmod(rng.choice(model.n_laws, m, p=last), model.n_states)
+    path = simulate_paths(model, chains, horizon, rng, states)
     unseen = np.full((path.size, width), np.nan)
     rows = model.components.conditional_draw(unseen, path.ravel(), rng)
     return [schema.restore(part) for part in np.split(rows, m)]

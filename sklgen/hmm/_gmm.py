@@ -72,9 +72,9 @@ class GMMHMM(GaussianComponents, BaseHMM):
     max_iter : int, default=1000
         Largest number of E-steps after the first.
     n_init : int, default=10
-        Number of starts. Each runs for a few iterations, on sequences of about 8192
-        rows in all where there are more; the two best are fitted, and the better one
-        kept.
+        Number of starts. Each runs for a few iterations, on pieces of sequences of
+        about 8192 rows in all where there are more; the two best are fitted, and the
+        better one kept.
     init_params : {"kmeans", "k-means++", "random_from_data", "random"}, \
             default="kmeans"
         Where the emissions of starts come from, as in `GaussianMixture`: first the
@@ -286,14 +286,6 @@ class GMMHMM(GaussianComponents, BaseHMM):
             setattr(self, name, values.reshape(K, M, *values.shape[1:]))
 
     def _components(self) -> Mixed:  # type: ignore[override]
-        family = COVARIANCES[self._fitted_shape["covariance_type"]]
-        weights, means = np.asarray(self.weights_), np.asarray(self.means_)
-        means = means.reshape(weights.size, -1)
-        covariances = np.asarray(self.covariances_)
-        members = family(
-            means,
-            covariances.reshape(family.stored_shape(*means.shape)),
-            self._scale,
-            self._floor,
-        )
-        return Mixed(weights, members)
+        weights = np.asarray(self.weights_)
+        means = np.asarray(self.means_).reshape(weights.size, -1)
+        return Mixed(weights, self._restored(means))

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.em import Rows, n_threads
 from sklgen.families._base import Array
 from sklgen.hmm._base import expectation
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._paths import decode
-from sklgen.hmm._start import Labels, Start, agreed
+from sklgen.hmm._start import Labels, Start, agreed, labelled
 from sklgen.hmm._structure import Chains
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest
-from sklgen.mixture._structure import Mixture
 
 # Short runs see the beginnings of at least this many sequences for each cluster.
 _SEQUENCES_PER_CLUSTER = 32
@@ -178,16 +176,8 @@ class MixtureStart:
 
     def _components(self, laws: Labels) -> Any:
         """Components of rows with labels; what the user gave is given to each chain."""
-        equal, emitter = self._equal, self._emitter
-        mixture = Mixture(np.full(equal.n_laws, 1.0 / equal.n_laws), equal.components)
-        with Rows(
-            self._sample.X,
-            self._sample.row_weight,
-            n_features=max(equal.components.n_features, equal.n_laws),
-            n_threads=n_threads(emitter.n_jobs),
-            patterned=equal.components.patterned,
-        ) as rows:
-            components = emitter._labelled(rows, laws, mixture).components
+        equal, emitter, sample = self._equal, self._emitter, self._sample
+        components = labelled(emitter, sample.X, sample.row_weight, laws, equal)
         own = components.take(np.arange(equal.n_states))
         given = emitter._with_given(own)
         if given is own:

@@ -143,23 +143,24 @@ def shares(
 
 
 def simulate_paths(
-    model: Chains[Any], chains: States, n_steps: int, rng: np.random.Generator
+    model: Chains[Any],
+    chains: States,
+    n_steps: int,
+    rng: np.random.Generator,
+    last: States | None = None,
 ) -> States:
-    """Draw states (m, T) of one sequence for each of the given chains; laws."""
+    """Draw laws (m, T) of one sequence for each of the given chains.
+
+    Sequences start anew, or go on from the states `last` (m,).
+    """
     path = np.empty((len(chains), n_steps), np.intp)
     uniform = rng.random(path.shape)
+    last = np.full(len(chains), -1) if last is None else last
     for c in np.unique(chains):
         mine = np.flatnonzero(chains == c)
         own = np.empty((len(mine), n_steps), np.intp)
-        walk(model, c, uniform[mine], np.full(len(mine), -1), own)
+        start = model.start[c].cumsum()
+        transition = model.transition[c].cumsum(axis=1)
+        simulate(start, transition, uniform[mine], last[mine], own)
         path[mine] = c * model.n_states + own
     return path
-
-
-def walk(
-    model: Chains[Any], chain: Any, uniform: Array, state: States, path: States
-) -> None:
-    """Fill `path` (m, T) with states of a chain, going on from `state` or anew."""
-    start = model.start[chain].cumsum()
-    transition = model.transition[chain].cumsum(axis=1)
-    simulate(start, transition, uniform, state, path)

@@ -118,15 +118,7 @@ class Start:
             X, weight = distinct_rows(self.X, self.row_weight, len(self.X), self.rng)
             find = self._company if by_time else self._clusters
             labels = find(X, weight)
-        mixture = Mixture(np.full(equal.n_laws, 1.0 / equal.n_laws), equal.components)
-        with Rows(
-            X,
-            weight,
-            n_features=max(equal.components.n_features, equal.n_laws),
-            n_threads=n_threads(estimator.n_jobs),
-            patterned=equal.components.patterned,
-        ) as rows:
-            return estimator._labelled(rows, labels, mixture).components
+        return labelled(estimator, X, weight, labels, equal)
 
     def _clusters(self, X: NDArray[Any], weight: Array) -> Labels:
         estimator, K = self._estimator, self._equal.n_laws
@@ -178,6 +170,21 @@ class Start:
         lengths = np.diff(self.ends, prepend=0)
         place = np.concatenate([(np.arange(n) + 0.5) / n for n in lengths])
         return np.searchsorted(shares, place).astype(np.intp)
+
+
+def labelled(
+    estimator: Any, X: NDArray[Any], weight: Array, labels: Labels, equal: Chains[Any]
+) -> Any:
+    """Components of rows with labels; `equal` has equal ones."""
+    mixture = Mixture(np.full(equal.n_laws, 1.0 / equal.n_laws), equal.components)
+    with Rows(
+        X,
+        weight,
+        n_features=max(equal.components.n_features, equal.n_laws),
+        n_threads=n_threads(estimator.n_jobs),
+        patterned=equal.components.patterned,
+    ) as rows:
+        return estimator._labelled(rows, labels, mixture).components
 
 
 def agreed(labels: Labels, known: Labels, K: int) -> Labels:

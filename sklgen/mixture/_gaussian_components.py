@@ -71,8 +71,11 @@ class GaussianComponents:
         return self._family.equal(self._n_wanted, self._mean, self._scale, self._floor)
 
     def _components(self) -> Gaussian:
+        return self._restored(np.asarray(self.means_))
+
+    def _restored(self, means: Array) -> Gaussian:
+        """Components with these means (K, d), the rest as in the fitted attributes."""
         family = COVARIANCES[self._fitted_shape["covariance_type"]]
-        means = np.asarray(self.means_)
         covariances = np.asarray(self.covariances_)
         return family(
             means,
