@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.em._pool import Pool, Scratch, total
+from sklgen.em._tasks import Scratch, Tasks, size_within
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class _Task:
     observed: NDArray[np.bool_] | None = None
 
 
-class Rows:
+class Rows(Tasks):
     """The rows of a data set, as tasks of blocks, run by threads in a fixed order.
 
     Use as a context manager: while it is open, native thread pools are held to one
@@ -95,17 +95,9 @@ class Rows:
     ) -> None:
         self.X = X
         self.weight = weight
-        low, high = _BLOCK_ROWS
-        self._block = int(np.clip(_BLOCK_BYTES // (8 * n_features), low, high))
+        self._block = block_rows(n_features)
         self._tasks = list(tasks(X, weight, patterned))
-        self._pool = Pool(min(n_threads, len(self._tasks)))
-
-    def __enter__(self) -> Self:
-        self._pool.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pool.__exit__(*error)
+        super().__init__(min(n_threads, len(self._tasks)))
 
     def _blocks(self, task: _Task) -> Iterator[Block]:
         for rows in pieces(task.rows, self._block):
@@ -128,56 +120,18 @@ class Rows:
         results : iterator
             One result a task, in the order of the tasks.
         """
-        return self._pool.run(
+        return self.run(
             lambda task, scratch: function(self._blocks(task), scratch), self._tasks
         )
 
-    def sum(self, function: Callable[[Iterator[Block], Scratch], T]) -> T:
-        """Sum of a function over all tasks, added in a fixed order.
+    @staticmethod
+    def _parts(task: Iterator[Block]) -> Iterator[Block]:
+        return task
 
-        Parameters
-        ----------
-        function : callable
-            As in `map`, with results that can be added.
 
-        Returns
-        -------
-        total : object
-            The sum, of the type that `function` returns.
-
-        Raises
-        ------
-        TypeError
-            If no row has a positive weight: there is nothing to add.
-        """
-        return total(self.map(function))
-
-    def fill(
-        self, out: NDArray[Any], function: Callable[[Block, Scratch], NDArray[Any]]
-    ) -> NDArray[Any]:
-        """Fill an array with one entry a row, at the places of the rows.
-
-        Parameters
-        ----------
-        out : ndarray of shape (n, ...)
-            Array to write into. Entries of rows without weight stay as they are.
-        function : callable
-            `function(block, scratch)` gives an array with one entry for each row of
-            the block. It runs in any thread.
-
-        Returns
-        -------
-        out : ndarray of shape (n, ...)
-            The array that was given.
-        """
-
-        def write(blocks: Iterator[Block], scratch: Scratch) -> None:
-            for block in blocks:
-                out[block.rows] = function(block, scratch)
-
-        for _ in self.map(write):
-            pass
-        return out
+def block_rows(n_features: int) -> int:
+    """Rows of a block, for its statistics to stay in cache."""
+    return size_within(_BLOCK_BYTES, n_features, _BLOCK_ROWS)
 
 
 def tasks(

@@ -9,13 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.em._pool import Pool, Scratch, total
-from sklgen.em._rows import Block, pieces, tasks
+from sklgen.em._rows import Block, block_rows, pieces, tasks
+from sklgen.em._tasks import Scratch, Tasks, size_within
 
 T = TypeVar("T")
 
-_BLOCK_BYTES = 640 * 1024
-_BLOCK_ROWS = (256, 2048)
 _BUNDLE_BYTES = 2 * 1024 * 1024
 _BUNDLE_ROWS = (2048, 16384)
 # Longer sequences are cut into segments of at most this many rows.
@@ -41,6 +39,12 @@ class Segments:
     sequence: NDArray[np.intp]
     whole: NDArray[np.bool_]
 
+    def runs(self) -> list[NDArray[np.intp]]:
+        """Give the segments of each sequence that has several, in order."""
+        cut = np.flatnonzero(~self.whole)
+        changes = np.flatnonzero(np.diff(self.sequence[cut])) + 1
+        return [run for run in np.split(cut, changes) if len(run)]
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -57,8 +61,9 @@ class Bundle:
         Segment of each row, from 0 to m - 1.
     segments : ndarray of shape (m,)
         The same segments among all of them.
-    blocks : list of (ndarray, Block)
-        The rows in blocks, each with the positions of its rows in `rows`.
+    blocks : list of (slice or ndarray, Block)
+        The rows in blocks, each with the positions of its rows in `rows`. Blocks say
+        where in the data their rows lie, and hold no copy of them.
     weight : ndarray of shape (m,)
         Weight of the sequence of each segment.
     labels : ndarray of shape (n,) or None
@@ -74,7 +79,7 @@ class Bundle:
     labels: NDArray[np.intp] | None
 
 
-class Sequences:
+class Sequences(Tasks):
     """Sequences of rows as bundles of segments, run by threads in a fixed order.
 
     Use as a context manager: while it is open, native thread pools are held to one
@@ -125,19 +130,12 @@ class Sequences:
         self.weight = np.ones(len(ends)) if weight is None else weight
         self.labels = labels
         self._patterned = patterned
-        self._block = _size(_BLOCK_BYTES, n_features, _BLOCK_ROWS)
+        self._block = block_rows(n_features)
         self.segments = _cut(ends, self.weight > 0, _SEGMENT_ROWS)
-        self._size = _size(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
+        self._size = size_within(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
         every = np.arange(len(self.segments.start))
         self._bundles = [self._bundle(lanes) for lanes in self._groups(every)]
-        self.pool = Pool(n_threads)
-
-    def __enter__(self) -> Sequences:
-        self.pool.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.pool.__exit__(*error)
+        super().__init__(n_threads)
 
     @property
     def n_rows(self) -> int:
@@ -191,16 +189,13 @@ class Sequences:
         whole = self.segments.whole
         for lanes in self._groups(np.flatnonzero(whole)):
             yield [self._bundle(lanes)]
-        cut = np.flatnonzero(~whole)
-        changes = np.flatnonzero(np.diff(self.segments.sequence[cut])) + 1
-        for run in np.split(cut, changes):
-            if len(run):
-                yield [self._bundle(run[at : at + 1]) for at in range(len(run))]
+        for run in self.segments.runs():
+            yield [self._bundle(run[at : at + 1]) for at in range(len(run))]
 
     def _blocks(
         self, rows: NDArray[np.intp]
     ) -> Iterator[tuple[slice | NDArray[np.intp], Block]]:
-        """Blocks without their rows: `read` adds these."""
+        """Blocks that hold no rows, with their positions."""
         for task in tasks(self.X[rows], None, self._patterned):
             for piece in pieces(task.rows, self._block):
                 at = rows[piece]
@@ -238,52 +233,11 @@ class Sequences:
         results : iterator
             One result a bundle, in the order of the bundles.
         """
-        return self.pool.run(function, self._bundles)
+        return self.run(function, self._bundles)
 
-    def sum(self, function: Callable[[Bundle, Scratch], T]) -> T:
-        """Sum of a function over all bundles, added in a fixed order.
-
-        Parameters
-        ----------
-        function : callable
-            As in `map`, with results that can be added.
-
-        Returns
-        -------
-        total : object
-            The sum, of the type that `function` returns.
-        """
-        return total(self.map(function))
-
-    def fill(
-        self, out: NDArray[Any], function: Callable[[Bundle, Scratch], NDArray[Any]]
-    ) -> NDArray[Any]:
-        """Fill an array with one entry a row, at the places of the rows.
-
-        Parameters
-        ----------
-        out : ndarray of shape (n, ...)
-            Array to write into. Rows of sequences without weight stay as they are.
-        function : callable
-            `function(bundle, scratch)` gives an array with one entry for each row of
-            the bundle. It runs in any thread.
-
-        Returns
-        -------
-        out : ndarray of shape (n, ...)
-            The array that was given.
-        """
-
-        def write(bundle: Bundle, scratch: Scratch) -> None:
-            out[bundle.rows] = function(bundle, scratch)
-
-        for _ in self.map(write):
-            pass
-        return out
-
-
-def _size(budget: int, n_numbers: int, limits: tuple[int, int]) -> int:
-    return int(np.clip(budget // (8 * n_numbers), *limits))
+    @staticmethod
+    def _parts(task: Bundle) -> tuple[Bundle]:
+        return (task,)
 
 
 def _cut(ends: NDArray[np.intp], used: NDArray[np.bool_], longest: int) -> Segments:

@@ -41,8 +41,7 @@ def exchange(model: Chains[Any], sequences: Sequences) -> Messages | None:
         np.diff(segments.sequence, prepend=-1) != 0,
         segments.whole,
     )
-    cut = np.flatnonzero(~segments.whole)
-    runs = np.split(cut, np.flatnonzero(np.diff(segments.sequence[cut])) + 1)
+    runs = segments.runs()
 
     def work(task: tuple[NDArray[np.intp], Lost | None], scratch: Scratch) -> Lost:
         run, lost = task
@@ -53,9 +52,9 @@ def exchange(model: Chains[Any], sequences: Sequences) -> Messages | None:
         return []
 
     tasks = [(run, way) for run in runs for way in (None, Lost())]
-    found = list(sequences.pool.run(work, tasks))[::2]
+    found = list(sequences.run(work, tasks))[::2]
     again = [(run, lost) for run, lost in zip(runs, found, strict=True) if lost]
-    for _ in sequences.pool.run(work, again):
+    for _ in sequences.run(work, again):
         pass
     return messages
 

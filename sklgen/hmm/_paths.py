@@ -45,7 +45,7 @@ def decode(model: Chains[Any], sequences: Sequences) -> States:
             steps = ends[at] + model.log_transition[0][:, states[0], None]
             last = steps.argmax(axis=0)
 
-    for _ in sequences.pool.run(work, sequences.ordered()):
+    for _ in sequences.run(work, sequences.ordered()):
         pass
     return path
 
@@ -107,7 +107,7 @@ def draw(model: Chains[Any], sequences: Sequences, uniform: Array) -> States:
             path[bundle.rows] = own
             following = own[: len(following)] % model.n_states
 
-    for _ in sequences.pool.run(work, sequences.ordered()):
+    for _ in sequences.run(work, sequences.ordered()):
         pass
     return path
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sklgen.em import Bundle, Scratch
 from sklgen.em._kernels import normalize
-from sklgen.em._pool import total
+from sklgen.em._tasks import total
 from sklgen.families._base import Additive, Array, Learner, Prefixed
 from sklgen.hmm._kernels import UNLIKELY, backward, forward, log_backward, log_forward
 from sklgen.hmm._passes import Emissions, Filtered, Messages, Pass, log_of
