@@ -341,14 +341,14 @@ def blend(before: Any, batch: Any) -> Any:
 
 
 def warn_unconverged(
-    found: Run[Any], estimator: Any, remedy: str, *, stacklevel: int
+    found: Any, estimator: Any, remedy: str, *, stacklevel: int
 ) -> None:
     """Warn that a run ended before it converged, and say why.
 
     Parameters
     ----------
-    found : Run
-        The run.
+    found : Run or object
+        The run, or what else has its `converged` and `n_iter`.
     estimator : object
         What was fitted, with `max_iter` and `tol`.
     remedy : str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from dataclasses import replace
 from functools import partial
@@ -10,11 +9,11 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
 from sklgen._random import as_generator
 from sklgen.base import check_weights
+from sklgen.em import warn_unconverged
 from sklgen.families._base import Array
 from sklgen.mixture._base import _SAMPLE_ROWS, N_JOBS, progress
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior
@@ -29,6 +28,8 @@ _SEEDS, _SEEDS_OF_SPLIT = 20, 10
 _TUNINGS, _TUNING_TOL = 3, 1e-3
 # Between moves the bound is climbed to this gain left, in nats per row.
 _ROUGH_TOL = 1e-4
+# What to do where rounding ends a climb.
+_REMEDY = "raise tol, or give columns of large numbers another unit."
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "weight_concentration_prior": [Interval(Real, 0, None, closed="neither")],
@@ -153,14 +154,7 @@ class BaseProcessMixture(FittedMixture):
         self.n_iter_ = ascent.n_iter
         self.lower_bounds_ = list(ascent.bounds)
         self.lower_bound_ = self.lower_bounds_[-1]
-        if not self.converged_ and self.max_iter > 0:
-            warnings.warn(
-                f"{type(self).__name__} did not converge in max_iter={self.max_iter} "
-                f"iterations: the gain left is above tol={self.tol}. Raise max_iter or "
-                "tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        warn_unconverged(ascent, self, _REMEDY, stacklevel=5)
 
     def _components(self) -> Any:
         return self.posterior_.predictive()

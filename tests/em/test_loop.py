@@ -6,9 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
+from sklearn.exceptions import ConvergenceWarning
 
-from sklgen.em import best, run
+from sklgen.em import Run, best, run, warn_unconverged
 from sklgen.em._kernels import normalize
+from sklgen.hmm import GaussianHMM
+from sklgen.mixture import DirichletProcessMixture, GaussianMixture
 
 
 class Sums(NamedTuple):
@@ -86,6 +89,30 @@ def test_leaps_that_fail_become_shorter():
     assert found.converged
     assert -found.bounds[-1] < 1e-8
     assert found.n_iter < 500  # plain steps alone take 900
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        GaussianMixture(3, max_iter=2, random_state=0),
+        DirichletProcessMixture(max_iter=2, random_state=0),
+        GaussianHMM(3, max_iter=2, random_state=0),
+    ],
+)
+def test_the_warning_points_to_the_call_of_the_user(model):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 .* Raise") as caught:
+        model.fit(X)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("n_iter", [7, 5])
+def test_the_warning_says_what_ended_the_run(n_iter):
+    estimator = GaussianMixture(max_iter=7)
+    found = Run(None, None, (), converged=False, n_iter=n_iter)
+    words = "did not converge in max_iter=7" if n_iter == 7 else "after 5 .*: rescale."
+    with pytest.warns(ConvergenceWarning, match=words):
+        warn_unconverged(found, estimator, "rescale.", stacklevel=1)
 
 
 def test_reaching_max_iter_is_not_convergence():
