@@ -19,9 +19,9 @@ from sklgen.families._base import Array
 from sklgen.hmm._fitted import FittedChains
 from sklgen.hmm._groups import SequenceData, read_sequences
 from sklgen.hmm._messages import exchange
-from sklgen.hmm._start import check_parts, training_parts
+from sklgen.hmm._start import training_parts
 from sklgen.hmm._structure import Chains, ChainStatistics
-from sklgen.mixture._base import progress
+from sklgen.mixture._base import check_columns, check_continues, progress
 
 
 class BaseChains(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains):
@@ -152,12 +152,7 @@ class BaseChains(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains
         if first:
             self._fit_validated(X, data, weight, labels)
             return self
-        for name, before in self._fitted_shape.items():
-            if self._shape[name] != before:
-                raise ValueError(
-                    f"partial_fit continues a fit with {name}={before!r}, got "
-                    f"{name}={self._shape[name]!r}. Restore it, or fit a new estimator."
-                )
+        check_continues(self, "partial_fit")
         model = self._fitted().reopened(1.0 / (1.0 + self._statistics.weight))
         with self._sequences(X, data.ends, model, weight, labels) as sequences:
             batch = expectation(sequences)(model)
@@ -264,8 +259,9 @@ class BaseChains(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains
         self, rows: NDArray[Any], data: SequenceData, weight: Array, *, reset: bool
     ) -> None:
         """Columns to learn from must have an observed cell."""
-        names = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
-        check_parts(rows, data, weight, names if reset else None)
+        if reset:
+            names = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
+            check_columns(np.isnan(rows[data.per_row(weight) > 0]), names)
 
     def _learned_rows(self, X: NDArray[Any]) -> NDArray[Any]:
         """What EM sees of validated rows."""

@@ -293,18 +293,3 @@ def _known_states(data: SequenceData, state_labels: Any, n_states: int) -> Label
             f"got {np.unique(labels)[:10].tolist()}."
         )
     return whole
-
-
-def check_parts(
-    X: NDArray[Any], data: SequenceData, weight: Array, columns: Any | None
-) -> None:
-    """Columns, where they are named, must have an observed cell."""
-    if columns is None:
-        return
-    used = X[data.per_row(weight) > 0]
-    empty = np.isnan(used).all(axis=0)
-    if empty.any():
-        raise ValueError(
-            f"X has columns without any observed cell: {columns[empty].tolist()}. "
-            "Drop them."
-        )

@@ -130,7 +130,7 @@ class BaseMixture(LikelihoodMixture):
         n_columns = getattr(self, "n_features_in_", None)
         X, weight = self._validate_training(X, sample_weight, reset=True)
         if warm:
-            self._check_continues("warm_start=True")
+            check_continues(self, "warm_start=True")
             if X.shape[1] != n_columns:
                 raise ValueError(
                     f"warm_start=True continues a fit of {n_columns} columns, got "
@@ -166,18 +166,9 @@ class BaseMixture(LikelihoodMixture):
         if first:
             self._fit_validated(X, weight, warm=False)
         else:
-            self._check_continues("partial_fit")
+            check_continues(self, "partial_fit")
             self._update(X, weight)
         return self
-
-    def _check_continues(self, what: str) -> None:
-        """Parameters that decide shapes must be those of the fit to continue."""
-        for name, before in self._fitted_shape.items():
-            if self._shape[name] != before:
-                raise ValueError(
-                    f"{what} continues a fit with {name}={before!r}, got "
-                    f"{name}={self._shape[name]!r}. Restore it, or fit a new estimator."
-                )
 
     def _validate_training(
         self, X: Any, sample_weight: Any, *, reset: bool
@@ -348,9 +339,26 @@ def _check_observed(X: NDArray[Any], weight: Array, columns: Any | None) -> None
             f"first at {empty_rows[:5].tolist()}: they say nothing about the density. "
             'Drop them, with X.dropna(how="all") in a DataFrame.'
         )
-    empty_columns = missing.all(axis=0)
-    if columns is not None and empty_columns.any():
-        named = columns[empty_columns].tolist()
+    if columns is not None:
+        check_columns(missing, columns)
+
+
+def check_columns(missing: NDArray[np.bool_], columns: Any) -> None:
+    """Columns, given by their names, must have an observed cell."""
+    empty = missing.all(axis=0)
+    if empty.any():
+        named = columns[empty].tolist()
         raise ValueError(
             f"X has columns without any observed cell: {named}. Drop them."
         )
+
+
+def check_continues(estimator: Any, what: str) -> None:
+    """Parameters that decide shapes must be those of the fit to continue."""
+    for name, before in estimator._fitted_shape.items():
+        now = estimator._shape[name]
+        if now != before:
+            raise ValueError(
+                f"{what} continues a fit with {name}={before!r}, got {name}={now!r}. "
+                "Restore it, or fit a new estimator."
+            )
