@@ -142,6 +142,19 @@ CASES = [
     forgotten_states,
     known_states,
 ]
+
+
+def name_of(case):
+    return case.__name__
+
+
+def made(case):
+    return case(np.random.default_rng(0))
+
+
+# Densities of rows know no states, and one chain is decoded.
+WITHOUT_LABELS = [case for case in CASES if made(case)[1].labels is None]
+OF_ONE_CHAIN = [case for case in CASES if made(case)[0].n_chains == 1]
 # Rows of a segment, and segments that a message passes at a time.
 CUTS = {"whole": (1024, 8), "cut": (2, 8), "in strides": (2, 2), "in rows": (1, 1)}
 
@@ -153,9 +166,9 @@ def cut(request, monkeypatch):
     monkeypatch.setattr(_messages, "_STRIDE", stride)
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.__name__)
+@pytest.fixture(params=CASES, ids=name_of)
 def case(request):
-    return request.param(np.random.default_rng(0))
+    return made(request.param)
 
 
 def enumerate_all(chains, data):
@@ -249,10 +262,9 @@ def test_filtered_states_are_those_of_all_paths(case):
 
 
 @pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize("case", WITHOUT_LABELS, indirect=True, ids=name_of)
 def test_density_of_each_row_given_those_before(case):
     chains, data = case
-    if data.labels is not None:
-        pytest.skip("densities of rows know no states")
     density = Fitted(chains)._score_rows(data.X, data.ends)
     found = enumerate_all(chains, data)
     expected = []
@@ -267,9 +279,8 @@ def test_density_of_each_row_given_those_before(case):
 
 
 @pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize("case", OF_ONE_CHAIN, indirect=True, ids=name_of)
 def test_viterbi_finds_the_most_probable_path(case):
-    if case[0].n_chains > 1:
-        pytest.skip("decodes one chain")
     check_viterbi(*case)
 
 
