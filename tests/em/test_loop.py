@@ -72,6 +72,29 @@ def test_the_bound_never_falls_even_where_leaps_overshoot():
     assert found.converged
 
 
+def test_leaps_that_succeed_become_longer_again():
+    """The first four are refused: such short ones alone would take 1000 steps."""
+    refused = []
+
+    @dataclass(frozen=True)
+    class Wary(Linear):
+        def m_step(self, statistics):
+            return Wary(self.x * self.rates, self.rates)
+
+        def unpack(self, vector):
+            if len(refused) < 4:
+                refused.append(vector)
+                return Wary(np.full(1, 100.0), self.rates)
+            return Wary(vector, self.rates)
+
+    found = run(
+        Wary(np.ones(1), np.array([0.999])), expectation, tol=1e-8, max_iter=2000
+    )
+    assert found.converged
+    assert len(refused) == 4
+    assert found.n_iter < 200
+
+
 def test_leaps_that_fail_become_shorter():
     @dataclass(frozen=True)
     class Walled(Linear):
@@ -135,6 +158,16 @@ def test_best_starts_come_first_and_ties_keep_their_order():
     ]
     kept = best(starts, expectation, n_iter=1, keep=3)
     assert [model.x[0] for model in kept] == pytest.approx([0.5, -0.5, 1.0])
+
+
+def test_normalize_takes_the_log_of_the_sum_to_the_last_digits():
+    """Two components, the higher one at zero: the sum runs from 1 to 2."""
+    x = np.concatenate([-np.geomspace(1e-12, 700.0, 4000), [0.0]])
+    joint = np.stack([np.zeros_like(x), x])
+    log_total, room, ones = np.empty(len(x)), np.empty((2, len(x))), np.ones(len(x))
+    normalize(joint, np.zeros(2), ones, np.zeros(2), log_total, *room)
+    expected = np.log1p(np.exp(x.astype(np.longdouble)))
+    assert np.abs(log_total - expected).max() < 3e-16
 
 
 @pytest.mark.parametrize("spread", [1e-3, 1.0, 30.0, 2000.0])

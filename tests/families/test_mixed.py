@@ -171,3 +171,23 @@ def test_members_may_be_of_any_family():
     assert_allclose(np.exp(out).sum(axis=1), 1.0, rtol=1e-10)
     means = np.exp(out) @ X[:, 0]
     assert_allclose(means, np.sum(weights * rates.reshape(K, M), axis=1), rtol=1e-8)
+
+
+def test_a_dead_member_stays_dead_and_has_a_place_in_the_vector():
+    model = mixed()
+    weights = model.weights.copy()
+    weights[0] = [0.0, 0.25, 0.75]
+    model = Mixed(weights, model.members)
+    vector = model.pack()
+    assert np.isfinite(vector).all()
+    assert_allclose(model.unpack(vector).weights, weights)
+    assert model.unpack(vector + 0.5 * np.arange(len(vector))).weights[0, 0] == 0.0
+
+
+def test_units_are_deviations_within_members_by_their_weight():
+    model, data = mixed(), mixed()
+    wide = data.members.equal(K * M, np.zeros(D), np.full(D, 100.0), 1e-6)
+    shares = np.array([0.9, 0.1])
+    settled = model.settle(shares, Mixed(data.weights, wide))
+    within = (shares[:, None] * model.weights).ravel() @ model.members.variances()
+    assert_allclose(settled.members.scale, np.sqrt(within))

@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sklgen.hmm import GaussianHMM, HMMMixture, PoissonHMM
+from sklgen.hmm import GaussianHMM, HMMMixture, PoissonHMM, TabularHMM
 from sklgen.mixture import GaussianMixture
 
 COVARIANCES = ["full", "tied", "diag", "spherical"]
@@ -126,3 +126,39 @@ def test_priors_are_finite(name):
     prior = np.full((2, 2) if name == "transmat_prior" else 2, np.inf)
     with pytest.raises(ValueError, match=name):
         GaussianHMM(2, **{name: prior}).fit(np.arange(6.0)[:, None])
+
+
+def test_a_stationary_start_has_no_prior_of_its_own():
+    X = np.random.default_rng(0).normal(size=(60, 1))
+    plain, prior = (
+        GaussianHMM(2, stationary=True, startprob_prior=concentration, random_state=0)
+        for concentration in (1.0, 9.0)
+    )
+    assert plain.fit(X).lower_bound_ == prior.fit(X).lower_bound_
+    assert prior.lower_bound_ == pytest.approx(prior.score(X), rel=1e-12)
+
+
+def test_later_batches_may_start_where_no_earlier_one_did():
+    rng = np.random.default_rng(0)
+    up = np.array([0.0, 0.0, 5.0, 5.0] * 3)[:, None] + 0.1 * rng.normal(size=(12, 1))
+    model = GaussianHMM(2, random_state=0).fit(up)
+    low = int(np.argmin(model.means_))
+    assert model.startprob_[low] == 1.0
+    for _ in range(20):
+        model.partial_fit(5.0 - up)
+    assert model.startprob_[1 - low] > 0.8
+    closed = GaussianHMM(2, startprob_init=np.eye(2)[0], random_state=0).fit(up)
+    for _ in range(5):
+        closed.partial_fit(5.0 - up)
+    assert closed.startprob_.tolist() == [1.0, 0.0]
+
+
+def test_clusters_of_tables_are_read_in_the_units_of_the_table():
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(10 * (i % 2), 1.0, size=(30, 2)) for i in range(8)]
+    frames = [pd.DataFrame(part, columns=["a", "b"]) for part in parts]
+    model = HMMMixture(2, hmm=TabularHMM(), random_state=0).fit(frames)
+    joint = [[s.sum() for s in hmm.score_samples(frames)] for hmm in model.hmms_]
+    expected = np.logaddexp(*(np.log(model.weights_)[:, None] + joint))
+    found = [s.sum() for s in model.score_samples(frames)]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
