@@ -34,6 +34,8 @@ class Column(ABC):
         Name in the DataFrame, or position in the array.
     kind : {"label", "number", "datetime", "timedelta"}
         What its cells are.
+    kinds : tuple of {"category", "normal", "number"}
+        What its typed columns are, one or two; codes come first.
     levels : tuple
         Labels or values of its category column, by code; None for the code of the
         continuous part. The last codes of a bucket share one.
@@ -51,6 +53,7 @@ class Column(ABC):
 
     name: Any
     kind: str
+    kinds: tuple[str, ...]
     levels: tuple[Any, ...]
     atoms: np.ndarray
     resolution: Any
@@ -62,12 +65,12 @@ class Column(ABC):
     @property
     def has_codes(self) -> bool:
         """Whether one of the typed columns has codes."""
-        return self.shares is not None
+        return "category" in self.kinds
 
     @property
     def n_typed(self) -> int:
-        """Number of typed columns, one or two; codes come first."""
-        return int(self.has_codes) + int(self.map is not None)
+        """Number of typed columns."""
+        return len(self.kinds)
 
     @abstractmethod
     def encode(self, cells: Cells) -> Array:

@@ -223,19 +223,19 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     def _describe(self) -> None:
         """Set the attributes that concern typed columns."""
         kinds: list[str] = []
-        n_levels, source, variance = [], [], []
+        n_levels: list[int] = []
+        source: list[int] = []
+        variance: list[float] = []
         self.level_shares_: list[Array] = []
         for j, column in enumerate(self.columns_):
+            kinds += column.kinds
             source += [j] * column.n_typed
+            n_levels += [0] * column.n_typed
+            variance += [0.0] * column.n_typed
+            variance[-1] = column.cell_variance
             if column.shares is not None:
-                kinds.append("category")
-                n_levels.append(len(column.shares))
-                variance.append(0.0)
+                n_levels[-column.n_typed] = len(column.shares)
                 self.level_shares_.append(column.shares)
-            if column.map is not None:
-                kinds.append("normal")
-                n_levels.append(0)
-                variance.append(column.cell_variance)
         self.kinds_ = tuple(kinds)
         self.n_levels_ = np.array(n_levels)
         self.source_ = np.array(source)

@@ -32,6 +32,7 @@ class LabelColumn(Column):
     handle_unknown: str
     of_numbers: bool
     kind = "label"
+    kinds = ("category",)
     resolution = None
     atoms = np.empty(0)
     bounds = (-np.inf, np.inf)

@@ -92,6 +92,11 @@ class NumberColumn(Column):
         )
 
     @property
+    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
+        codes = ("category",) if self.shares is not None else ()
+        return (*codes, "normal") if self.map is not None else codes
+
+    @property
     def levels(self) -> tuple[Any, ...]:  # type: ignore[override]
         if not self.has_codes:
             return ()
