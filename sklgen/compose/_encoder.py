@@ -18,13 +18,12 @@ from sklgen._frames import open_frame
 from sklgen._random import as_generator
 from sklgen.base import check_weights
 from sklgen.compose._cells import Cells
-from sklgen.compose._columns import Column, Rules
-from sklgen.compose._labels import LabelColumn
-from sklgen.compose._numbers import NumberColumn
+from sklgen.compose._columns import Rules
 from sklgen.compose._table import (
     bounds_by_position,
     complete_table,
     decode_table,
+    learn_columns,
     named_columns,
     open_table,
     read_table,
@@ -61,14 +60,17 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Name or position of a number column: (low, high), in its own terms; None for a
         side without bound. Columns of numbers and durations without negative values
         have a lower bound of 0 unless another one is given.
+    passthrough : None or array-like, default=None
+        Number columns to leave in their own units, for laws of such numbers: a mask,
+        positions or names. They have no atoms, no grid and no bounds.
     handle_unknown : {"missing", "error"}, default="missing"
         Whether labels that `fit` did not see become NaN in `transform` or raise an
         error. The same holds for numbers in columns of nothing but atoms.
 
     Attributes
     ----------
-    kinds_ : tuple of {"category", "normal"}
-        Kind of each typed column.
+    kinds_ : tuple of {"category", "normal", "number"}
+        Kind of each typed column; "number" for those left in their own units.
     n_levels_ : ndarray of shape (n_typed,)
         Number of codes of category columns, 0 for the others.
     level_shares_ : list of ndarray
@@ -116,7 +118,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     Missing cells of one column come back as one kind of missing cell, although
     containers of objects can hold several. For columns without grid the distinct values
     are kept, up to 2**20 of them, so that they come back bit by bit; beyond, and in
-    float32 where scores coincide, they come back to rounding.
+    float32 where scores coincide, they come back to rounding. Columns of `passthrough`
+    come back as far as floats hold them, and rounding makes no 0 where `fit` saw none.
 
     Time is O(n log n) a column for `fit` and O(n log m) for the rest, with m the number
     of quantiles or distinct values.
@@ -151,6 +154,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "n_quantiles": [Interval(Integral, 2, None, closed="left"), None],
         "bounds": [Mapping, None],
+        "passthrough": ["array-like", None],
         "handle_unknown": [StrOptions({"missing", "error"})],
     }
 
@@ -162,6 +166,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         max_categories: int | None = None,
         n_quantiles: int | None = None,
         bounds: Any = None,
+        passthrough: Any = None,
         handle_unknown: str = "missing",
     ) -> None:
         self.categorical_features = categorical_features
@@ -169,6 +174,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self.max_categories = max_categories
         self.n_quantiles = n_quantiles
         self.bounds = bounds
+        self.passthrough = passthrough
         self.handle_unknown = handle_unknown
 
     def __sklearn_tags__(self) -> Any:
@@ -205,17 +211,15 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             rows = rows[keep] if frame is None else rows.filter(keep.tolist())
         table = read_table(rows)
         names = [cells.name for cells in table]
-        labelled = named_columns(self.categorical_features, names)
+        labelled = named_columns(
+            self.categorical_features, names, "categorical_features"
+        )
+        plain = named_columns(self.passthrough, names, "passthrough")
         bounds = bounds_by_position(self.bounds, names)
         rules = Rules(
             self.atom_share, self.max_categories, self.n_quantiles, self.handle_unknown
         )
-        self.columns_: tuple[Column, ...] = tuple(
-            LabelColumn.learn(cells, weight, rules)
-            if cells.kind == "label" or cells.missing.all() or labels
-            else NumberColumn.learn(cells, weight, rules, bounds.get(j))
-            for j, (cells, labels) in enumerate(zip(table, labelled, strict=True))
-        )
+        self.columns_ = learn_columns(table, weight, rules, labelled, plain, bounds)
         self._template = None if frame is None else frame.head(0).to_native()
         self._describe()
         return self

@@ -10,7 +10,11 @@ from sklearn.utils.validation import validate_data
 
 from sklgen._frames import open_frame, scatter
 from sklgen.compose._cells import Cells, read_array, read_series
-from sklgen.compose._columns import Column
+from sklgen.compose._columns import Column, Rules
+from sklgen.compose._labels import LabelColumn
+from sklgen.compose._numbers import NumberColumn
+from sklgen.compose._plain import PlainColumn
+from sklgen.families._base import Array
 
 # Scores that fit itself computes agree to this; those of float32 were rounded once.
 _PRECISION = {"float64": 1e-15, "float32": 6e-8}
@@ -38,8 +42,8 @@ def open_table(estimator: Any, X: Any, *, reset: bool) -> tuple[Any, Any]:
     return None, array
 
 
-def named_columns(given: Any, names: list[Any]) -> np.ndarray:
-    """Mask of the columns that `categorical_features` names."""
+def named_columns(given: Any, names: list[Any], parameter: str) -> np.ndarray:
+    """Mask of the columns that a parameter names, or of none."""
     mask = np.zeros(len(names), dtype=bool)
     if given is None or isinstance(given, str):
         return mask
@@ -47,12 +51,11 @@ def named_columns(given: Any, names: list[Any]) -> np.ndarray:
     if given and all(isinstance(g, (bool, np.bool_)) for g in given):
         if len(given) != len(names):
             raise ValueError(
-                f"categorical_features is a mask of {len(given)} columns, X has "
-                f"{len(names)}."
+                f"{parameter} is a mask of {len(given)} columns, X has {len(names)}."
             )
         return np.array(given)
     for g in given:
-        mask[_position(g, names, "categorical_features")] = True
+        mask[position_of(g, names, parameter)] = True
     return mask
 
 
@@ -67,12 +70,12 @@ def bounds_by_position(given: Any, names: list[Any]) -> dict[int, tuple[Any, Any
                 f"bounds of {key!r} must be a pair (low, high), got {pair!r}; None "
                 "stands for no bound."
             ) from error
-        bounds[_position(key, names, "bounds")] = (low, high)
+        bounds[position_of(key, names, "bounds")] = (low, high)
     return bounds
 
 
-def _position(key: Any, names: list[Any], parameter: str) -> int:
-    """Position of a column given by name or position."""
+def position_of(key: Any, names: list[Any], parameter: str) -> int:
+    """Position of a column that a parameter gives by name or position."""
     if isinstance(key, (int, np.integer)) and -len(names) <= key < len(names):
         return int(key) % len(names)
     if key in names:
@@ -94,6 +97,33 @@ def read_table(rows: Any) -> list[Cells]:
                 "it as missing, or by a finite value."
             )
     return table
+
+
+def learn_columns(
+    table: list[Cells],
+    weight: Array,
+    rules: Rules,
+    labelled: np.ndarray,
+    plain: np.ndarray,
+    bounds: dict[int, tuple[Any, Any]],
+) -> tuple[Column, ...]:
+    """What is learned of each column; masks tell which numbers are labels, or stay."""
+    columns: list[Column] = []
+    for j, cells in enumerate(table):
+        if plain[j] and not cells.missing.all():
+            kind = "label" if labelled[j] else cells.kind
+            if kind != "number":
+                raise ValueError(
+                    f"Column {cells.name!r} is of kind {kind!r} and cannot stay in "
+                    "its own units, as only columns of numbers can: do not name it, "
+                    "or convert it to numbers."
+                )
+            columns.append(PlainColumn.learn(cells))
+        elif cells.kind == "label" or cells.missing.all() or labelled[j]:
+            columns.append(LabelColumn.learn(cells, weight, rules))
+        else:
+            columns.append(NumberColumn.learn(cells, weight, rules, bounds.get(j)))
+    return tuple(columns)
 
 
 def decode_table(

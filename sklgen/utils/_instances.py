@@ -149,6 +149,7 @@ TRANSFORMERS: dict[str, Callable[[], Any]] = {
         {
             "atoms": {"atom_share": 0.0, "n_quantiles": 20},
             "labels": {"categorical_features": [0], "max_categories": 5},
+            "numbers": {"passthrough": [0]},
         },
     ),
 }
