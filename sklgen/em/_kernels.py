@@ -38,14 +38,8 @@ def normalize(
     `weight` (n,), which are added to `counts` (K,); `log_total` (n,) becomes the log
     of the sum over components. `peak` and `power` (n,) are room to work in. Returns
     the weighted sum of `log_total`.
-
-    The exponential (Cody and Waite's reduction, a polynomial of degree 13) and the
-    logarithm of the sum, which is at least 1, are written out, exact to two units in
-    the last place, because loops of this form compile to vector instructions and calls
-    to libm do not.
     """
     n_components, n_rows = log_joint.shape
-    power_bits = power.view(np.int64)
     for i in range(n_rows):
         peak[i] = _LOWEST_LOG
         log_total[i] = 0.0
@@ -55,9 +49,51 @@ def normalize(
             value = value if value > _LOWEST_LOG else _LOWEST_LOG
             log_joint[k, i] = value
             peak[i] = value if value > peak[i] else peak[i]
+    exponentials(log_joint, peak, log_total, power)
+    log_sums(peak, log_total, weight, power)
+    weighted_sum = 0.0
+    for i in range(n_rows):
+        weighted_sum += weight[i] * log_total[i]
+    scale_columns(log_joint, peak, counts)
+    return weighted_sum
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+def relative_to_peak(
+    log: Array, out: Array, peak: Array, total: Array, power: Array
+) -> None:
+    """Fill `out` (K, n) with exponentials of `log` in units of the largest of a column.
+
+    `peak` (n,) becomes the log of the largest, and `total` (n,) the sum of a column.
+    `power` (n,) is room to work in.
+    """
+    n_components, n_rows = log.shape
+    for i in range(n_rows):
+        peak[i] = _LOWEST_LOG
+        total[i] = 0.0
     for k in range(n_components):
         for i in range(n_rows):
-            x = log_joint[k, i] - peak[i]
+            value = log[k, i] if log[k, i] > _LOWEST_LOG else _LOWEST_LOG
+            out[k, i] = value
+            peak[i] = value if value > peak[i] else peak[i]
+    exponentials(out, peak, total, power)
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+def exponentials(table: Array, peak: Array, total: Array, power: Array) -> None:
+    """Turn `table` (K, n) into exponentials of what it exceeds `peak` (n,) by.
+
+    Their sums are added to `total` (n,); `power` (n,) is room to work in.
+
+    The exponential (Cody and Waite's reduction, a polynomial of degree 13) is written
+    out, exact to two units in the last place, because loops of this form compile to
+    vector instructions and calls to libm do not.
+    """
+    n_components, n_rows = table.shape
+    power_bits = power.view(np.int64)
+    for k in range(n_components):
+        for i in range(n_rows):
+            x = table[k, i] - peak[i]
             positive = 1.0 if x > _LOWEST_EXPONENT else 0.0
             x = x if x > _LOWEST_EXPONENT else _LOWEST_EXPONENT
             shifted = x * _LOG2_E + _ROUND
@@ -75,19 +111,13 @@ def normalize(
             ) * r2
             d = 1.0 / 479001600.0 + r * (1.0 / 6227020800.0)
             series = (a + b * r4) + (c + d * r4) * (r4 * r4)
-            log_joint[k, i] = series * positive
+            table[k, i] = series * positive
         for i in range(n_rows):
             power_bits[i] = (power_bits[i] + 1023) << 52
         for i in range(n_rows):
-            value = log_joint[k, i] * power[i]
-            log_joint[k, i] = value
-            log_total[i] += value
-    log_sums(peak, log_total, weight, power)
-    weighted_sum = 0.0
-    for i in range(n_rows):
-        weighted_sum += weight[i] * log_total[i]
-    scale_columns(log_joint, peak, counts)
-    return weighted_sum
+            value = table[k, i] * power[i]
+            table[k, i] = value
+            total[i] += value
 
 
 @njit(
@@ -99,7 +129,8 @@ def normalize(
 def log_sums(peak: Array, total: Array, weight: Array, power: Array) -> None:
     """Turn `total`, at least 1, into `peak` plus its log, and `peak` into shares.
 
-    The logarithm is that of the power of two, and that of the rest as a series.
+    The logarithm is that of the power of two, and that of the rest as a series; it is
+    written out as in `exponentials`.
     Shares are `weight` divided by the total. `power` is room to work in.
     """
     total_bits = total.view(np.uint64)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.em._rows import Block, block_rows, pieces, tasks
+from sklgen.em._rows import Block, pieces, tasks
 from sklgen.em._tasks import Scratch, Tasks, size_within
 
 T = TypeVar("T")
 
 _BUNDLE_BYTES = 2 * 1024 * 1024
 _BUNDLE_ROWS = (2048, 16384)
+# Blocks of bundles may be larger than others: all of their rows are passed at once.
+_BLOCK_BYTES = 640 * 1024
+_BLOCK_ROWS = (256, 16384)
 # Longer sequences are cut into segments of at most this many rows.
 _SEGMENT_ROWS = 1024
 
@@ -78,6 +82,17 @@ class Bundle:
     weight: NDArray[np.float64]
     labels: NDArray[np.intp] | None
 
+    @cached_property
+    def row_weight(self) -> NDArray[np.float64] | None:
+        """Weight of each row; None where all weigh one."""
+        return None if (self.weight == 1.0).all() else self.weight[self.lane]
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of the rows."""
+        weight = self.row_weight
+        return float(len(self.rows) if weight is None else weight.sum())
+
 
 class Sequences(Tasks):
     """Sequences of rows as bundles of segments, run by threads in a fixed order.
@@ -130,7 +145,7 @@ class Sequences(Tasks):
         self.weight = np.ones(len(ends)) if weight is None else weight
         self.labels = labels
         self._patterned = patterned
-        self._block = block_rows(n_features)
+        self._block = size_within(_BLOCK_BYTES, n_features, _BLOCK_ROWS)
         self.segments = _cut(ends, self.weight > 0, _SEGMENT_ROWS)
         self._size = size_within(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
         every = np.arange(len(self.segments.start))
@@ -196,11 +211,22 @@ class Sequences(Tasks):
         self, rows: NDArray[np.intp]
     ) -> Iterator[tuple[slice | NDArray[np.intp], Block]]:
         """Blocks that hold no rows, with their positions."""
-        for task in tasks(self.X[rows], None, self._patterned):
-            for piece in pieces(task.rows, self._block):
-                at = rows[piece]
-                weight = np.ones(len(at))
-                yield piece, Block(None, weight, task.complete, at, task.observed)
+        for at, complete, observed in self._alike(rows):
+            own = rows[at]
+            yield at, Block(None, np.ones(len(own)), complete, own, observed)
+
+    def _alike(self, rows: NDArray[np.intp]) -> Iterator[tuple[Any, bool, Any]]:
+        """Positions of rows for each block, whether they are complete, and patterns."""
+        X = np.take(self.X, rows, axis=0)
+        with np.errstate(all="ignore"):
+            complete = not np.isnan(X.sum())
+        if complete:
+            for at in pieces(slice(0, len(rows)), self._block):
+                yield at, True, None
+            return
+        for task in tasks(X, None, self._patterned):
+            for at in pieces(task.rows, self._block):
+                yield at, task.complete, task.observed
 
     def joined(self, run: NDArray[np.intp]) -> Bundle:
         """Adjacent segments of one sequence as one segment, the only one of a bundle.

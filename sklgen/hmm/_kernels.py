@@ -34,25 +34,36 @@ _FEW = 8
 def mix(M: Array, x: Array, at: int, out: Array, to: int, width: int) -> None:
     """Write the transpose of M (K, K) times columns of x to columns of `out`."""
     n_states = len(M)
-    for j in range(n_states):
-        result = out[j, to : to + width]
+    for pair in range(0, n_states, 2):
+        # Two states at a time; where their number is odd, the last two overlap.
+        j = max(min(pair, n_states - 2), 0)
+        k = min(j + 1, n_states - 1)
+        left, right = out[j, to : to + width], out[k, to : to + width]
+        a, e = M[0, j], M[0, k]
+        first = x[0, at : at + width]
         for s in range(width):
-            result[s] = 0.0
-        i = 0
+            left[s] = a * first[s]
+            right[s] = e * first[s]
+        i = 1
         while i + 4 <= n_states:
             a, b, c, d = M[i, j], M[i + 1, j], M[i + 2, j], M[i + 3, j]
+            e, f, g, h = M[i, k], M[i + 1, k], M[i + 2, k], M[i + 3, k]
             first, second = x[i, at : at + width], x[i + 1, at : at + width]
             third, fourth = x[i + 2, at : at + width], x[i + 3, at : at + width]
             for s in range(width):
-                result[s] += (a * first[s] + b * second[s]) + (
+                left[s] += (a * first[s] + b * second[s]) + (
                     c * third[s] + d * fourth[s]
+                )
+                right[s] += (e * first[s] + f * second[s]) + (
+                    g * third[s] + h * fourth[s]
                 )
             i += 4
         while i < n_states:
-            a = M[i, j]
+            a, e = M[i, j], M[i, k]
             first = x[i, at : at + width]
             for s in range(width):
-                result[s] += a * first[s]
+                left[s] += a * first[s]
+                right[s] += e * first[s]
             i += 1
 
 
@@ -210,6 +221,16 @@ def backward(
                 p[s] = p[s] * value
         n_after = width
     return True
+
+
+@njit(nogil=True, cache=True)
+def add_lanes(values: Array, offset: Indices, totals: Array) -> None:
+    """Add the `values` (n,) of each chain to `totals` (m,)."""
+    for t in range(len(offset) - 1):
+        width = offset[t + 1] - offset[t]
+        row = values[offset[t] : offset[t + 1]]
+        for s in range(width):
+            totals[s] += row[s]
 
 
 @njit(nogil=True, cache=True)

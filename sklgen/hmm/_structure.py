@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen.em import Bundle, Scratch
-from sklgen.em._kernels import normalize
+from sklgen.em._kernels import relative_to_peak
 from sklgen.em._tasks import total
 from sklgen.families._base import Additive, Array, Learner, Prefixed
-from sklgen.hmm._kernels import UNLIKELY, backward, forward, log_backward, log_forward
+from sklgen.hmm._kernels import (
+    UNLIKELY,
+    add_lanes,
+    backward,
+    forward,
+    log_backward,
+    log_forward,
+)
 from sklgen.hmm._passes import Emissions, Filtered, Messages, Pass, log_of
 from sklgen.hmm._rules import Rules
 from sklgen.mixture._structure import view_of
@@ -98,16 +105,20 @@ class Chains(Generic[C]):
         """Log-densities of the rows of a bundle under all laws."""
         n = len(bundle.rows)
         log = scratch("log", (self.n_laws, n))
+        alone = len(bundle.blocks) == 1 and bundle.blocks[0][1].complete
         views: dict[Any, Any] = {}
         blocks = []
         for number, (at, block) in enumerate(bundle.blocks):
             key = block.complete if block.observed is None else block.observed.tobytes()
             if key not in views:
                 views[key] = view_of(self.components, block)
-            out = scratch("block", (self.n_laws, len(block.weight)))
+            out = log if alone else scratch("block", (self.n_laws, len(block.weight)))
             own = Prefixed(scratch, f"block {number}: ")
-            features = views[key].evaluate(X[block.rows], own, out)
-            log[:, at] = out
+            features = views[key].evaluate(
+                np.take(X, bundle.rows[at], axis=0), own, out
+            )
+            if not alone:
+                log[:, at] = out
             blocks.append((views[key], features))
         if bundle.labels is not None:
             known = bundle.labels >= 0
@@ -116,18 +127,15 @@ class Chains(Generic[C]):
         return Emissions(log, blocks)
 
     def relative(self, log: Array, chain: int, scratch: Scratch) -> tuple[Array, Array]:
-        """Probabilities (K, n) of rows under states in units of their sum, and its log.
+        """Probabilities (K, n) of rows under states in units of the largest, its log.
 
         A row impossible under all states has ones, and a log of -inf.
         """
         K, n = self.n_states, log.shape[1]
         emission = scratch(f"emission {chain}", (K, n))
-        emission[:] = log[chain * K : (chain + 1) * K]
         unit = scratch(f"unit {chain}", (n,))
         room = scratch("room", (2, n))
-        ones = scratch("ones", (n,))
-        ones[:] = 1.0
-        normalize(emission, np.zeros(K), ones, np.zeros(K), unit, *room)
+        relative_to_peak(log[chain * K : (chain + 1) * K], emission, unit, *room)
         impossible = unit < _IMPOSSIBLE
         if impossible.any():
             emission[:, impossible] = 1.0
@@ -203,14 +211,14 @@ class Chains(Generic[C]):
         """Forward and backward pass of all chains over a bundle."""
         n = len(bundle.rows)
         C, K = self.n_chains, self.n_states
-        log_density = scratch("log_density", (C, n))
+        densities = np.zeros((C, len(bundle.segments)))
         passes = []
         for chain in range(C):
             previous, future = self.begin(bundle, messages, chain)
             done = self.filter(emissions.log, chain, previous, bundle.offset, scratch)
-            log_density[chain] = done.density
+            add_lanes(done.density, bundle.offset, densities[chain])
             passes.append((done, future))
-        share, bound = self._shares(bundle, messages, log_density)
+        share, bound = self._shares(bundle, messages, densities)
         smoothed = scratch("smoothed", (C, K, n)) if C > 1 else None
         pairs = np.zeros((C, K, K))
         for chain, (done, future) in enumerate(passes):
@@ -223,14 +231,13 @@ class Chains(Generic[C]):
         return Pass(smoothed, share, bound, pairs)
 
     def _shares(
-        self, bundle: Bundle, messages: Messages | None, log_density: Array
+        self, bundle: Bundle, messages: Messages | None, totals: Array
     ) -> tuple[Array, Array]:
-        """Probability (C, m) of each chain, and log-density (m,) of the sequences."""
-        m = len(bundle.segments)
-        totals = np.stack(
-            [np.bincount(bundle.lane, row, minlength=m) for row in log_density]
-        )
-        leads = np.ones(m, bool)
+        """Probability (C, m) of each chain, and log-density (m,) of the sequences.
+
+        `totals` (C, m) are the log-densities of the segments.
+        """
+        leads = np.ones(len(bundle.segments), bool)
         if messages is not None:
             whole = messages.whole[bundle.segments]
             leads = messages.leads[bundle.segments]
@@ -290,10 +297,9 @@ class Chains(Generic[C]):
         """Statistics of a bundle, under the probabilities of this model."""
         emissions = self.evaluate(X, bundle, scratch)
         done = self.smooth(emissions, bundle, messages, scratch)
-        weight = bundle.weight[bundle.lane]
         smoothed = done.smoothed.reshape(self.n_laws, -1)
-        if (bundle.weight != 1.0).any():
-            smoothed *= weight
+        if bundle.row_weight is not None:
+            smoothed *= bundle.row_weight
         sums: dict[int, tuple[Any, Any]] = {}
         for (at, _), (view, features) in zip(
             bundle.blocks, emissions.blocks, strict=True
@@ -313,7 +319,7 @@ class Chains(Generic[C]):
             done.pairs,
             family,
             float(bundle.weight @ done.bound),
-            float(weight.sum()),
+            bundle.total_weight,
         )
 
     @property
