@@ -1,0 +1,234 @@
+"""Collapsed variational inference of zeroth order, by passes over documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from sklgen.em import Scratch
+from sklgen.families._base import Array
+from sklgen.mixture._structure import MixtureStatistics
+from sklgen.topics._documents import DocumentBlock, Documents
+from sklgen.topics._kernels import Shares, count_topics, move, revise
+from sklgen.topics._priors import word_concentration
+from sklgen.topics._structure import Topics
+
+# Times that a pass goes over the cells of a document before the next one.
+_ROUNDS = 2
+# Priors are learned in every so many passes.
+_EVERY = 5
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a run ends, and what it learns besides the topics.
+
+    Parameters
+    ----------
+    max_iter : int
+        Largest number of passes.
+    tol : float
+        The run ends when the log-probability of a token given all others changes by
+        less in a pass.
+    burn_in : int
+        Number of passes before priors are learned.
+    topic_prior, word_prior : bool
+        Whether the priors of topics in documents and of words in topics are learned.
+    """
+
+    max_iter: int
+    tol: float
+    burn_in: int
+    topic_prior: bool
+    word_prior: bool
+
+    def learns_at(self, n_passes: int) -> bool:
+        """Whether priors are learned after so many passes."""
+        after = n_passes - self.burn_in
+        return after >= 0 and after % _EVERY == 0
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Where a run ended.
+
+    Parameters
+    ----------
+    topics : Topics
+        The topics, their counts those of the shares.
+    shares : ndarray of shape (n_cells, K')
+        Probability of each topic in each cell of the documents.
+    gains : tuple of float
+        Mean log-probability of a token given all others, after each pass.
+    converged : bool
+        Whether its change fell below `tol`.
+    """
+
+    topics: Topics
+    shares: Shares
+    gains: tuple[float, ...]
+    converged: bool
+
+
+def infer(
+    topics: Topics,
+    documents: Documents,
+    shares: Shares,
+    schedule: Schedule,
+    *,
+    open_laws: Callable[[Topics, Array, Array], Topics] | None = None,
+    monitor: Callable[[float], object] = lambda gain: None,
+) -> Inference:
+    """Revise shares of topics and counts of words in turns, until they stay.
+
+    CVB0 [1]_ gives the topic of a token the odds of its word and its document, without
+    the token itself: those of collapsed Gibbs sampling, at expected counts. Here the
+    documents of a batch are revised side by side, the counts of words fixed but for
+    what each cell adds to them; then counts follow the shares.
+
+    Parameters
+    ----------
+    topics : Topics
+        The start; its counts of words contain those of `shares`.
+    documents : Documents
+        The documents, opened.
+    shares : ndarray of shape (n_cells, K')
+        Where the shares start; changed in place.
+    schedule : Schedule
+        When to end, and what to learn.
+    open_laws : callable or None, default=None
+        Replaces the law of topics by several, before they are learned for the first
+        time: `open_laws(topics, counts, weight)`, given expected topic counts (n, K')
+        of documents and their weights.
+    monitor : callable
+        Called with the mean log-probability of a token after each pass.
+
+    Returns
+    -------
+    found : Inference
+        Where the run ended.
+
+    Notes
+    -----
+    For m cells, a pass takes O(m K) operations; shares take 4 m K bytes.
+
+    References
+    ----------
+    .. [1] Asuncion, A., Welling, M., Smyth, P. and Teh, Y. W. (2009). On smoothing and
+       inference for topic models. UAI.
+    """
+    gains: list[float] = []
+    words = topics.words.copy()
+    n_tokens = max(documents.n_tokens, 1.0)
+    converged = False
+    while len(gains) < schedule.max_iter and not converged:
+        gains.append(_pass(topics, documents, shares, words) / n_tokens)
+        topics = topics.with_words(words)
+        monitor(gains[-1])
+        if len(gains) < schedule.burn_in:
+            continue
+        if len(gains) == schedule.burn_in and open_laws is not None:
+            counts = documents.fill(
+                np.empty((len(documents.weight), shares.shape[1])),
+                partial(_topic_counts, documents, shares),
+            )
+            topics = open_laws(topics, counts, documents.weight)
+        if schedule.learns_at(len(gains)):
+            topics = _learn(topics, documents, shares, schedule)
+        else:
+            converged = abs(gains[-1] - gains[-2]) < schedule.tol
+    np.maximum(words, 0.0, out=words)
+    return Inference(topics.with_words(words), shares, tuple(gains), converged)
+
+
+def _pass(topics: Topics, documents: Documents, shares: Shares, words: Array) -> float:
+    """Revise all documents once, in place; the log-probability of all tokens."""
+    totals = words.sum(axis=0)
+    gain = 0.0
+    for batch in documents.batches:
+        first, last = batch[0].start[0], batch[-1].start[-1]
+        new = np.empty((last - first, shares.shape[1]), np.float32)
+        inverse = topics.inverse(totals)
+
+        def task(block: DocumentBlock, scratch: Scratch) -> tuple[float, Array]:
+            at = block.start - first
+            own = new[at[0] : at[-1]]
+            return _revise(topics, documents, block, inverse, shares, own, scratch)
+
+        for part, moved in documents.run(task, batch):
+            gain += part
+            totals = totals + moved
+        _move(documents, batch, new, shares, words)
+    return gain
+
+
+def _revise(
+    topics: Topics,
+    documents: Documents,
+    block: DocumentBlock,
+    inverse: Array,
+    shares: Shares,
+    new: Shares,
+    scratch: Scratch,
+) -> tuple[float, Array]:
+    X = documents.X
+    counts = _topic_counts(documents, shares, block, scratch)
+    alpha = topics.expected_prior(counts, scratch)
+    moved = np.zeros(len(inverse))
+    gain = revise(
+        X.data, X.indices, block.start, block.weight, topics.words, topics.prior,
+        inverse, alpha, _ROUNDS, shares, counts, new, moved,
+    )  # fmt: skip
+    return gain, moved
+
+
+def _topic_counts(
+    documents: Documents, shares: Shares, block: DocumentBlock, scratch: Scratch
+) -> Array:
+    """Expected topic counts (n, K') of the documents of a block."""
+    counts = scratch("topic counts", (len(block.weight), shares.shape[1]))
+    count_topics(documents.X.data, block.start, shares, counts)
+    return counts
+
+
+def _move(
+    documents: Documents,
+    batch: list[DocumentBlock],
+    new: Shares,
+    shares: Shares,
+    words: Array,
+) -> None:
+    """Put the new shares of a batch in the place of the old ones, by words."""
+    X, n = documents.X, documents.n_threads
+    rows = slice(batch[0].rows.start, batch[-1].rows.stop)
+    start = X.indptr[rows.start : rows.stop + 1]
+    weight = documents.weight[rows]
+
+    def task(stripe: int, scratch: Scratch) -> None:
+        move(
+            X.data, X.indices, start, weight, stripe, n, new, shares, words,
+        )  # fmt: skip
+
+    for _ in documents.run(task, range(n)):
+        pass
+
+
+def _learn(
+    topics: Topics, documents: Documents, shares: Shares, schedule: Schedule
+) -> Topics:
+    """The same topics with the priors that their counts make most likely."""
+    if schedule.topic_prior:
+
+        def law(block: DocumentBlock, scratch: Scratch) -> MixtureStatistics:
+            counts = _topic_counts(documents, shares, block, scratch)
+            return topics.law_statistics(counts, block.weight, scratch)
+
+        topics = replace(topics, laws=topics.laws.m_step(documents.sum(law)))
+    if schedule.word_prior:
+        counts = topics.words[:, : topics.n_topics]
+        prior = word_concentration(counts, float(topics.prior[0, 0]))
+        topics = replace(topics, prior=np.full_like(topics.prior, prior))
+    return topics

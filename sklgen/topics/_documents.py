@@ -1,0 +1,158 @@
+"""Training documents: rows of counts in batches that are revised one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from sklgen.em._tasks import Scratch, Tasks
+from sklgen.families._base import Array
+from sklgen.mixture._starts import hash_sparse
+from sklgen.topics._kernels import Shares, scatter
+
+T = TypeVar("T")
+
+# A pass has at most so many batches, of so many cells or more.
+_BATCHES = 16
+_BATCH_CELLS = 8192
+_BLOCK_CELLS = 4096
+# Topics are padded to a multiple of what vector instructions take.
+_LANES = 8
+
+
+@dataclass(frozen=True)
+class DocumentBlock:
+    """Adjacent documents.
+
+    Parameters
+    ----------
+    rows : slice
+        Where they lie in `Documents.X`.
+    start : ndarray of shape (n + 1,)
+        Where the cells of each one start, in the arrays of X.
+    weight : ndarray of shape (n,)
+        Weight of each document.
+    """
+
+    rows: slice
+    start: NDArray[Any]
+    weight: Array
+
+
+class Documents(Tasks):
+    """Documents in batches of blocks, run by threads in a fixed order.
+
+    Use as a context manager: while it is open, native thread pools are held to one
+    thread each.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n, V)
+        Counts, in canonical form.
+    weight : ndarray of shape (n,)
+        Non-negative weights; documents of weight zero are left out.
+    rng : numpy.random.Generator
+        Chooses the batches and where the shares of topics start.
+    n_threads : int
+        Threads that run the blocks.
+
+    Notes
+    -----
+    Documents are ordered by a random hash of their cells. Batches are ranges of hashes,
+    so that the order of the rows has no effect, and copies of a document are in one
+    batch, as one document of their weight is.
+    """
+
+    def __init__(
+        self, X: csr_array, weight: Array, rng: np.random.Generator, n_threads: int
+    ) -> None:
+        super().__init__(n_threads)
+        hashes = hash_sparse(X, rng)
+        used = np.flatnonzero(weight)
+        self.order = used[np.argsort(hashes[used], kind="stable")]
+        self.X = X[self.order]
+        self.weight = weight[self.order]
+        self.seeds = hashes[self.order]
+        self.batches = [list(self._blocks(at)) for at in self._ranges()]
+        self.n_threads = n_threads
+
+    @property
+    def n_tokens(self) -> float:
+        """Number of tokens, each by the weight of its document."""
+        return float(self.weight @ self.X.sum(axis=1, dtype=np.float64))
+
+    def _ranges(self) -> Iterator[tuple[int, int]]:
+        cells = float(self.weight @ np.diff(self.X.indptr))
+        n = int(np.clip(cells // _BATCH_CELLS, 1, _BATCHES))
+        width = np.uint64(2**64 - 1) // np.uint64(n) + np.uint64(1)
+        batch = (self.seeds // width).astype(np.intp)
+        ends = np.searchsorted(batch, np.arange(n), side="right")
+        low = 0
+        for high in ends.tolist():
+            if high > low:
+                yield low, high
+            low = high
+
+    def _blocks(self, at: tuple[int, int]) -> Iterator[DocumentBlock]:
+        low, high = at
+        start = self.X.indptr
+        number = (start[low:high] - start[low]) // _BLOCK_CELLS
+        cuts = np.flatnonzero(np.diff(number)) + low + 1
+        for first, last in zip([low, *cuts], [*cuts, high], strict=True):
+            yield DocumentBlock(
+                slice(int(first), int(last)),
+                start[first : last + 1],
+                self.weight[first:last],
+            )
+
+    def map(self, function: Callable[[DocumentBlock, Scratch], T]) -> Iterator[T]:
+        """Apply a function to every block.
+
+        Parameters
+        ----------
+        function : callable
+            `function(block, scratch)` runs in any thread; what it returns must not be
+            memory of `scratch`.
+
+        Returns
+        -------
+        results : iterator
+            One result a block, in the order of the blocks.
+        """
+        return self.run(function, [block for batch in self.batches for block in batch])
+
+    @staticmethod
+    def _parts(task: DocumentBlock) -> tuple[DocumentBlock]:
+        return (task,)
+
+    def random_shares(self, n_topics: int) -> Shares:
+        """Random shares of topics in each cell.
+
+        Parameters
+        ----------
+        n_topics : int
+            Number of topics.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_cells, K)
+            Rows sum to one; K is `padded(n_topics)`.
+        """
+        shares = np.zeros((self.X.nnz, padded(n_topics)), np.float32)
+
+        def fill(block: DocumentBlock, scratch: Scratch) -> None:
+            scatter(block.start, self.seeds[block.rows], n_topics, shares)
+
+        for _ in self.map(fill):
+            pass
+        return shares
+
+
+def padded(n_topics: int) -> int:
+    """Number of topics that tables have room for."""
+    return -(-n_topics // _LANES) * _LANES

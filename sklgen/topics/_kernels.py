@@ -1,0 +1,169 @@
+"""Compiled passes of collapsed variational inference over sparse documents.
+
+Documents come as the arrays of a CSR matrix, `start` being the part of its row pointers
+that belongs to them. Tables have one row a word or a document and one entry a topic, so
+that inner loops run over topics side by side. Topics are padded to a multiple of eight:
+those beyond the last have no counts and stay so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Shares = NDArray[np.float32]
+Cells = NDArray[Any]
+Index = NDArray[Any]
+
+
+@njit(nogil=True, cache=True)
+def scatter(
+    start: Index, seeds: NDArray[np.uint64], n_topics: int, shares: Shares
+) -> None:
+    """Fill the `shares` (cells, K) of topics in each cell with random ones.
+
+    They are squares of uniform numbers, which a counter makes of the seed (n,) of each
+    document, so that they depend on nothing else.
+    """
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    first, second = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+    unit = 2.0**-53
+    for i in range(len(seeds)):
+        state = seeds[i]
+        for at in range(start[i], start[i + 1]):
+            row = shares[at]
+            total = 0.0
+            for k in range(n_topics):
+                state += golden
+                z = (state ^ (state >> np.uint64(30))) * first
+                z = (z ^ (z >> np.uint64(27))) * second
+                z ^= z >> np.uint64(31)
+                u = (np.float64(z >> np.uint64(11)) + 0.5) * unit
+                row[k] = np.float32(u * u)
+                total += row[k]
+            for k in range(n_topics):
+                row[k] = np.float32(row[k] / total)
+
+
+@njit(nogil=True, cache=True)
+def count_topics(cells: Cells, start: Index, shares: Shares, out: Array) -> None:
+    """Sum up the expected number `out` (n, K) of tokens of each topic in documents."""
+    for i in range(len(out)):
+        row = out[i]
+        row[:] = 0.0
+        for at in range(start[i], start[i + 1]):
+            count, share = np.float64(cells[at]), shares[at]
+            for k in range(len(row)):
+                row[k] += count * share[k]
+
+
+@njit(
+    nogil=True,
+    cache=True,
+    fastmath={"contract", "nsz", "reassoc", "arcp"},
+    error_model="numpy",  # a check for zero would keep loops from vectors
+)
+def revise(
+    cells: Cells,
+    columns: Index,
+    start: Index,
+    weights: Array,
+    words: Array,
+    prior: Array,
+    inverse: Array,
+    alpha: Array,
+    n_rounds: int,
+    old: Shares,
+    topics: Array,
+    new: Shares,
+    moved: Array,
+) -> float:
+    """Revise the shares of topics in the cells of documents, the words fixed.
+
+    The words' counts `words` (V, K) contain each document once at the shares `old`,
+    which are taken out cell by cell. `prior` (V, K), or (1, K) where all words are
+    alike, is added to them, and `inverse` (K,) is one over the sums of both. `alpha`
+    (n, K), or (1, K), is added to the counts `topics` (n, K) of each document, which
+    follow the shares. `new` has the shares of these documents alone. `moved` (K,)
+    gains the change of the sums of `words`, documents counting by `weights` (n,).
+
+    Returns the weighted sum of the log-probabilities of tokens given all others.
+    """
+    n_topics = len(inverse)
+    value = np.empty(n_topics)
+    first = start[0]
+    many_words, many_alphas = len(prior) > 1, len(alpha) > 1
+    gain = 0.0
+    for i in range(len(weights)):
+        own_alpha = alpha[i if many_alphas else 0]
+        counts = topics[i]
+        length = 0.0
+        for k in range(n_topics):
+            length += own_alpha[k]
+        for at in range(start[i], start[i + 1]):
+            length += np.float64(cells[at])
+        for turn in range(n_rounds):
+            for at in range(start[i], start[i + 1]):
+                count, column = np.float64(cells[at]), columns[at]
+                row, pseudo = words[column], prior[column if many_words else 0]
+                before, after = old[at], new[at - first]
+                current = after if turn else before
+                total = 0.0
+                for k in range(n_topics):
+                    own = count * before[k]
+                    word = row[k] - own
+                    word = word if word > 0.0 else 0.0
+                    rest = counts[k] - count * current[k]
+                    rest = rest if rest > 0.0 else 0.0
+                    counts[k] = rest
+                    # To first order, one over the sum without the cell's own count.
+                    scale = inverse[k] + own * inverse[k] * inverse[k]
+                    both = (word + pseudo[k]) * scale * (rest + own_alpha[k])
+                    value[k] = both
+                    total += both
+                unit = 1.0 / total
+                for k in range(n_topics):
+                    share = np.float32(value[k] * unit)
+                    after[k] = share
+                    counts[k] += count * share
+                if turn == n_rounds - 1:
+                    gain += weights[i] * count * np.log(total / (length - count))
+        for at in range(start[i], start[i + 1]):
+            count = weights[i] * np.float64(cells[at])
+            before, after = old[at], new[at - first]
+            for k in range(n_topics):
+                moved[k] += count * (np.float64(after[k]) - np.float64(before[k]))
+    return gain
+
+
+@njit(nogil=True, cache=True)
+def move(
+    cells: Cells,
+    columns: Index,
+    start: Index,
+    weights: Array,
+    stripe: int,
+    n_stripes: int,
+    new: Shares,
+    old: Shares,
+    words: Array,
+) -> None:
+    """Put new shares in the place of `old`, and in the counts `words` (V, K).
+
+    Only words of one stripe are touched, of so many, so that stripes can run side by
+    side: each count sees the documents in one order.
+    """
+    first = start[0]
+    for i in range(len(weights)):
+        for at in range(start[i], start[i + 1]):
+            if columns[at] % n_stripes != stripe:
+                continue
+            count = weights[i] * np.float64(cells[at])
+            row, before, after = words[columns[at]], old[at], new[at - first]
+            for k in range(len(row)):
+                row[k] += count * (np.float64(after[k]) - np.float64(before[k]))
+                before[k] = after[k]
