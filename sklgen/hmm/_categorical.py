@@ -146,6 +146,7 @@ class CategoricalHMM(TableHMM):
     # What `TabularHMM` takes as parameters.
     covariance_type = "diag"
     max_categories = None
+    families = None
     keep_missing = False
 
     emission_probabilities_: list[Array]
@@ -191,7 +192,7 @@ class CategoricalHMM(TableHMM):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    def _encoder(self) -> TabularEncoder:
+    def _encoder(self, passthrough: list[int]) -> TabularEncoder:
         return TabularEncoder(np.ones(self.n_features_in_, dtype=bool))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -65,6 +66,12 @@ class TabularHMM(TableHMM):
     max_categories : int or None, default=None
         Largest number of levels of a column of labels; the rarest beyond are modelled
         as one, and drawn by their frequencies.
+    families : dict or None, default=None
+        Name or position of a number column: the family of its law in every state,
+        "bernoulli", "exponential", "gamma", "gaussian", "log_normal",
+        "negative_binomial", "poisson" or "von_mises" (angles in radians). Such a
+        column stays in its own units, and is independent of the others given the
+        state.
     keep_missing : bool, default=True
         Whether `sample` gives rows with missing cells, as likely as in `fit` and as
         dependent on the state. A column that misses every cell does so in any case.
@@ -133,6 +140,10 @@ class TabularHMM(TableHMM):
     level_probabilities_ : list of ndarray of shape (n_components, n_levels)
         Probabilities of the levels of each category column of the encoder, then of
         a cell to be there or missing, for the columns that miss some.
+    family_parameters_ : dict of dict of ndarray of shape (n_components,)
+        Parameters, by name, of the laws of the columns in `families`, by the name of
+        the column, or its position in an array. Those of "log_normal" are of
+        logarithms. A column that misses every cell has none.
     converged_ : bool
         Whether the gain left fell below `tol`. Reaching `max_iter` is not convergence.
     n_iter_ : int
@@ -160,8 +171,13 @@ class TabularHMM(TableHMM):
     did not see, or a number in a column of nothing but atoms, has the probability of
     one seen once, 1 / (n + 1), in every state.
 
+    A column in `families` has the density or the probability of its law, and cells that
+    the law cannot have are errors. `impute` fills counts by whole numbers; draws of
+    numbers other than counts are rounded in columns of integers, and angles are drawn
+    from -pi to pi.
+
     The M-step takes the mode of weak conjugate priors: `smoothing` for levels, a tenth
-    of a row for each covariance.
+    of a row for each covariance, a thousandth of a cell for each law of `families`.
 
     An iteration takes O(n K (K + c + s)) operations for c categories and s scores, or
     O(n K (K + c + s^2)) with full covariances.
@@ -187,6 +203,11 @@ class TabularHMM(TableHMM):
     True
     >>> model.sample(2, random_state=0).dtypes.equals(X.dtypes)
     True
+    >>> X = X.assign(ships=[9, 2, 7, 0] * 10)
+    >>> model = TabularHMM(2, families={"ships": "poisson"}, random_state=0).fit(X)
+    >>> rates = model.family_parameters_["ships"]["rates"]
+    >>> sorted(rates.round(1).tolist())
+    [1.0, 8.0]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -194,6 +215,7 @@ class TabularHMM(TableHMM):
         "covariance_type": [StrOptions(set(COVARIANCES))],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
+        "families": [Mapping, None],
         "keep_missing": ["boolean"],
         "smoothing": [Interval(Real, 0, None, closed="neither")],
     }
@@ -205,6 +227,7 @@ class TabularHMM(TableHMM):
         covariance_type: str = "full",
         categorical_features: Any = "from_dtype",
         max_categories: int | None = None,
+        families: Any = None,
         keep_missing: bool = True,
         smoothing: float = 0.02,
         startprob_prior: Any = 1.0,
@@ -228,6 +251,7 @@ class TabularHMM(TableHMM):
         self.covariance_type = covariance_type
         self.categorical_features = categorical_features
         self.max_categories = max_categories
+        self.families = families
         self.keep_missing = keep_missing
         self.smoothing = smoothing
         self.startprob_prior = startprob_prior
@@ -252,4 +276,5 @@ class TabularHMM(TableHMM):
         return {
             "n_components": self.n_components,
             "covariance_type": self.covariance_type,
+            "families": self.families,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -55,6 +55,12 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
     max_categories : int or None, default=None
         Largest number of levels of a column of labels; the rarest beyond are modelled
         as one, and drawn by their frequencies.
+    families : dict or None, default=None
+        Name or position of a number column: the family of its law in every component,
+        "bernoulli", "exponential", "gamma", "gaussian", "log_normal",
+        "negative_binomial", "poisson" or "von_mises" (angles in radians). Such a
+        column stays in its own units, and is independent of the others given the
+        component.
     keep_missing : bool, default=True
         Whether `sample` gives rows with missing cells, as likely and as dependent on
         other cells as in `fit`. A column that misses every cell does so in any case.
@@ -101,6 +107,10 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
     level_probabilities_ : list of ndarray of shape (`n_components_`, n_levels)
         Probabilities of the levels of each category column of the encoder, then of
         a cell to be there or missing, for the columns that miss some.
+    family_parameters_ : dict of dict of ndarray of shape (`n_components_`,)
+        Parameters, by name, of the laws of the columns in `families`, by the name of
+        the column, or its position in an array. Those of "log_normal" are of
+        logarithms. A column that misses every cell has none.
     converged_ : bool
         Whether the gain left fell below `tol`.
     n_iter_ : int
@@ -130,7 +140,13 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
     the probability of one seen once, 1 / (n + 1), under every component.
 
     Missing cells in `fit` are integrated out. The M-step takes the mode of weak
-    conjugate priors: `smoothing` for levels, a tenth of a row for each covariance.
+    conjugate priors: `smoothing` for levels, a tenth of a row for each covariance, a
+    thousandth of a cell for each law of `families`.
+
+    A column in `families` has the density or the probability of its law, and cells that
+    the law cannot have are errors. `impute` fills counts by whole numbers; draws of
+    numbers other than counts are rounded in columns of integers, and angles are drawn
+    from -pi to pi.
 
     A start with ``init_params="tree"`` cuts the table into leaves, three for every four
     components, and these into cells around random rows. Each cut is the level of a
@@ -168,6 +184,7 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
         "covariance_type": [StrOptions(set(COVARIANCES))],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
+        "families": [Mapping, None],
         "keep_missing": ["boolean"],
         "smoothing": [Interval(Real, 0, None, closed="neither")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -189,6 +206,7 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
         covariance_type: str = "full",
         categorical_features: Any = "from_dtype",
         max_categories: int | None = None,
+        families: Any = None,
         keep_missing: bool = True,
         smoothing: float = 0.02,
         tol: float = 1e-3,
@@ -203,6 +221,7 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
         self.covariance_type = covariance_type
         self.categorical_features = categorical_features
         self.max_categories = max_categories
+        self.families = families
         self.keep_missing = keep_missing
         self.smoothing = smoothing
         self.tol = tol
@@ -249,9 +268,10 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
         if self.init_params != "tree" or len(sample) <= self._n_wanted:
             yield from super()._labels(sample, weight, rng)
             return
-        Z, scores = self._standardized(sample), self._schema.scores
+        Z, scored = self._standardized(sample), self._scored(sample)
+        at = self._scored_columns
         for _ in range(self.n_init):
-            yield tree_cells(sample, Z, weight, scores, self._n_wanted, rng)
+            yield tree_cells(scored, Z, weight, at, self._n_wanted, rng)
 
     def _given_seeds(self) -> None:
         return None
@@ -268,6 +288,7 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
         return {
             "n_components": self.n_components,
             "covariance_type": self.covariance_type,
+            "families": self.families,
         }
 
     def _store(self, model: Mixture[Any]) -> None:

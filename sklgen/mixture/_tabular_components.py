@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklgen.base import check_weights
 from sklgen.compose import TabularEncoder
 from sklgen.compose._table import open_table
-from sklgen.em import Rows
+from sklgen.em import Rows, n_threads
 from sklgen.families import (
     Categorical,
     DiagonalGaussian,
@@ -22,7 +22,14 @@ from sklgen.families import (
     Product,
 )
 from sklgen.families._base import Array
+from sklgen.mixture._gaussian_components import column_moments
 from sklgen.mixture._structure import Mixture
+from sklgen.mixture._tabular_families import (
+    evened,
+    families_by_position,
+    law_of_data,
+    parameters_of,
+)
 from sklgen.mixture._tabular_rows import TypedRows
 
 COVARIANCES: dict[str, type[Gaussian]] = {
@@ -49,12 +56,15 @@ class TabularComponents:
     covariance_type: str
     categorical_features: Any
     max_categories: int | None
+    families: Any
     keep_missing: bool
     smoothing: float
+    n_jobs: int | None
     encoder_: TabularEncoder
     means_: Array
     covariances_: Array
     level_probabilities_: list[Array]
+    family_parameters_: dict[Any, dict[str, Array]]
     _schema: Any
 
     if TYPE_CHECKING:
@@ -68,10 +78,12 @@ class TabularComponents:
         tags.input_tags.string = True
         return tags
 
-    def _encoder(self) -> TabularEncoder:
-        """What is to type the rows."""
+    def _encoder(self, passthrough: list[int]) -> TabularEncoder:
+        """What is to type the rows, but for columns that stay in their own units."""
         return TabularEncoder(
-            self.categorical_features, max_categories=self.max_categories
+            self.categorical_features,
+            max_categories=self.max_categories,
+            passthrough=passthrough or None,
         )
 
     def _validate(
@@ -83,11 +95,13 @@ class TabularComponents:
         sample_weight: Any = None,
     ) -> Any:
         """Typed rows; `reset` also learns how to type them."""
-        open_table(self, X, reset=reset)
+        frame, array = open_table(self, X, reset=reset)
         if reset:
-            self.encoder_ = self._encoder().set_output(transform="default")
-            self.encoder_.fit(X, sample_weight=sample_weight)
-            self._schema = TypedRows(self.encoder_, np.arange(0))
+            names = list(range(array.shape[1])) if frame is None else frame.columns
+            families = families_by_position(self.families, names)
+            encoder = self._encoder(list(families)).set_output(transform="default")
+            self.encoder_ = encoder.fit(X, sample_weight=sample_weight)
+            self._schema = TypedRows(self.encoder_, np.arange(0), families)
         typed = self._schema.read(X)
         if len(typed) < min_rows:
             raise ValueError(
@@ -104,7 +118,7 @@ class TabularComponents:
         return int(self._schema.width)
 
     def _describe(self, X: NDArray[Any], weight: Array) -> None:
-        """Learn the shares of levels, and the units of scores, of the rows EM sees."""
+        """Learn of the rows EM sees shares of levels, units of scores, and laws."""
         schema: TypedRows = self._schema
         shares = [*self.encoder_.level_shares_]
         for column in X[:, schema.n_typed :].T:
@@ -113,6 +127,12 @@ class TabularComponents:
         self._shares = shares
         variance = _CELLS * self.encoder_.cell_variance_[schema.scores] / _FLOOR
         self._unit = np.sqrt(np.clip(variance, _SMALLEST_UNIT**2, 1.0))
+        threads = n_threads(self.n_jobs)
+        self._data_laws, self._evened_moments = [], []
+        for family, at in schema.numbers.items():
+            self._data_laws.append(law_of_data(family, X[:, at], weight, threads))
+            moments = column_moments(evened(family, X[:, at]), weight, threads)
+            self._evened_moments.append(moments)
 
     def _product(self, gaussian: type[Gaussian]) -> Product:
         """Equal components that describe the data as a whole."""
@@ -127,6 +147,8 @@ class TabularComponents:
             equal = gaussian.equal(K, np.zeros(q), np.ones(q), _FLOOR)
             parts.append(replace(equal, scale=self._unit, prior_count=_PRIOR_COUNT))
             columns.append(schema.scores)
+        parts += [law.take(np.zeros(K, dtype=np.intp)) for law in self._data_laws]
+        columns += schema.numbers.values()
         return Product(tuple(parts), tuple(columns))
 
     def _equal_components(self) -> Product:
@@ -134,11 +156,24 @@ class TabularComponents:
 
     def _standardized(self, X: Array) -> Array:
         """One-hot codes, two different ones a distance of one apart, and scores."""
-        blocks = [np.nan_to_num(X[:, self._schema.scores])]
+        blocks = [np.nan_to_num(self._scored(X)[:, self._scored_columns])]
         for at, share in zip(self._schema.categories, self._shares, strict=True):
             codes = X[:, at, None] == np.arange(len(share))
             blocks.append(codes * np.sqrt(0.5))
         return np.hstack(blocks)
+
+    def _scored(self, X: Array) -> Array:
+        """The rows that EM sees with all numbers standardised, for starts."""
+        scored = X.astype(np.float64)
+        pairs = zip(self._schema.numbers.items(), self._evened_moments, strict=True)
+        for (family, at), (mean, scale) in pairs:
+            scored[:, at] = (evened(family, X[:, at]) - mean) / scale
+        return scored
+
+    @property
+    def _scored_columns(self) -> NDArray[np.intp]:
+        schema: TypedRows = self._schema
+        return np.concatenate([schema.scores, *schema.numbers.values()])
 
     def _labelled(
         self, rows: Rows, labels: NDArray[np.intp], equal: Mixture[Any]
@@ -146,9 +181,10 @@ class TabularComponents:
         """Independent columns first: missing cells then need no guess."""
         start = Mixture(equal.weights, self._product(DiagonalGaussian))
         start = start.m_step(rows.sum(partial(start.labelled, labels)))
+        pairs = zip(start.components.parts, start.components.columns, strict=True)
         parts = [
-            self._correlated(part) if isinstance(part, Gaussian) else part
-            for part in start.components.parts
+            self._correlated(part) if np.array_equal(at, self._schema.scores) else part
+            for part, at in pairs
         ]
         return Mixture(start.weights, replace(equal.components, parts=tuple(parts)))
 
@@ -163,11 +199,19 @@ class TabularComponents:
         self._learned = without_views(components)
         self.level_probabilities_: list[Array] = []
         self.means_ = self.covariances_ = np.empty((self._n_wanted, 0))
-        for part in components.parts:
-            if isinstance(part, Gaussian):
+        self.family_parameters_: dict[Any, dict[str, Array]] = {}
+        schema: TypedRows = self._schema
+        for part, at in zip(components.parts, components.columns, strict=True):
+            if isinstance(part, Categorical):
+                self.level_probabilities_ = part.probabilities()
+            elif np.array_equal(at, schema.scores):
                 self.means_, self.covariances_ = part.means, part.covariances
             else:
-                self.level_probabilities_ = part.probabilities()
+                for place, name in enumerate(schema.names(at)):
+                    self.family_parameters_[name] = {
+                        parameter: values[:, place]
+                        for parameter, values in parameters_of(part).items()
+                    }
 
     def _components(self) -> Product:
         return without_views(self._learned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,9 +14,9 @@ from sklgen.compose import TabularEncoder
 from sklgen.families import Components, DensityView, Product
 from sklgen.families._base import Allocate, Array
 from sklgen.families._categorical import Categorical
-from sklgen.families._gaussian import Gaussian
 from sklgen.families._grid_gaussian import GridGaussian
 from sklgen.mixture._mapped_means import MappedMeans
+from sklgen.mixture._tabular_families import COUNTS, check_cells
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,13 @@ class TypedRows:
         The fitted encoder.
     missing : ndarray of int
         Positions of the input columns with an indicator.
+    families : dict of int to str
+        Family of each input column that stays in its own units, by position.
     """
 
     encoder: TabularEncoder
     missing: NDArray[np.intp]
+    families: dict[int, str]
 
     @property
     def n_typed(self) -> int:
@@ -55,17 +58,34 @@ class TypedRows:
     @property
     def categories(self) -> NDArray[np.intp]:
         """The columns of codes that EM sees, indicators included."""
-        own = np.flatnonzero(self.encoder.n_levels_ > 0)
+        own = self._of_kind("category")
         return np.concatenate([own, np.arange(self.n_typed, self.n_learned)])
 
     @property
     def scores(self) -> NDArray[np.intp]:
         """The columns of normal scores."""
-        return np.flatnonzero(self.encoder.n_levels_ == 0)
+        return self._of_kind("normal")
+
+    @property
+    def numbers(self) -> dict[str, NDArray[np.intp]]:
+        """The columns in their own units, by family."""
+        columns: dict[str, list[int]] = {}
+        for at in self._of_kind("number").tolist():
+            columns.setdefault(self.families[self.encoder.source_[at]], []).append(at)
+        return {family: np.array(at) for family, at in columns.items()}
+
+    def _of_kind(self, kind: str) -> NDArray[np.intp]:
+        return np.flatnonzero(np.array(self.encoder.kinds_) == kind)
+
+    def names(self, typed: NDArray[np.intp]) -> list[Any]:
+        """Names of the input columns of typed ones."""
+        return [self.encoder.columns_[j].name for j in self.encoder.source_[typed]]
 
     def read(self, X: Any) -> Array:
         """Typed rows of a table; indicators are left open."""
         typed = self.encoder.transform(X)
+        for family, at in self.numbers.items():
+            check_cells(family, typed[:, at], self.names(at))
         low, high = (ends[:, self.scores] for ends in self.encoder.limits(X))
         offset = self.encoder.log_density_offset(X)[:, None]
         unknown = np.full((len(typed), len(self.missing)), np.nan)
@@ -80,7 +100,7 @@ class TypedRows:
         missing = [j for j in columns if self._misses(rows[used], j).any()]
         unknown = np.full((len(rows), len(missing)), np.nan, rows.dtype)
         left, right = np.split(rows, [self.n_typed], axis=1)
-        typing = TypedRows(self.encoder, np.array(missing, dtype=np.intp))
+        typing = replace(self, missing=np.array(missing, dtype=np.intp))
         return typing, np.hstack([left, unknown, right])
 
     def _misses(self, rows: Array, column: int) -> NDArray[np.bool_]:
@@ -120,7 +140,7 @@ class TypedRows:
         columns: list[NDArray[np.intp]] = []
         ends = self.n_learned + np.arange(2 * len(self.scores))
         for part, at in zip(learned.parts, learned.columns, strict=True):
-            grid = isinstance(part, Gaussian)
+            grid = np.array_equal(at, self.scores)
             parts.append(GridGaussian(part) if grid else part)
             columns.append(np.concatenate([at, ends]) if grid else at)
         parts.append(LogOffset(learned.shape[0]))
@@ -177,7 +197,7 @@ class TableReader(Components):
 
     The conditional mean of a number is one of the original column, over its atoms and
     its continuous part, given as the typed cells that stand for it. That of a category
-    is its mode.
+    is its mode; that of a count is rounded to one.
 
     Parameters
     ----------
@@ -225,7 +245,10 @@ class TableReader(Components):
                 int(j): (moments[0][:, :, place], moments[1][:, :, place])
                 for place, j in enumerate(own)
             }
-        for column, typed in self._numbers():
+        for family, at in self.rows.numbers.items():
+            if family in COUNTS:
+                means[:, at] = np.rint(means[:, at])
+        for column, typed in self._mapped_numbers():
             rows = np.flatnonzero(np.isnan(X[:, typed]).all(axis=1))
             if len(rows):
                 laws = scores.get(int(typed[-1]), ())
@@ -233,10 +256,11 @@ class TableReader(Components):
                 means[np.ix_(rows, typed)] = cells
         return means
 
-    def _numbers(self) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+    def _mapped_numbers(self) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+        """The columns of atoms and scores, with their typed columns."""
         encoder = self.rows.encoder
         for j, column in enumerate(encoder.columns_):
-            if column.kind != "label":
+            if column.kind != "label" and "number" not in column.kinds:
                 yield column, np.flatnonzero(encoder.source_ == j)
 
     @cached_property
@@ -244,7 +268,7 @@ class TableReader(Components):
         """What averages numbers, by the column of their scores."""
         return {
             int(typed[-1]): MappedMeans(column.map)
-            for column, typed in self._numbers()
+            for column, typed in self._mapped_numbers()
             if column.map is not None
         }
 

@@ -82,6 +82,11 @@ INSTANCES: dict[str, Callable[[], Any]] = {
                 "keep_missing": False,
                 "n_init": 2,
             },
+            "families": {
+                "n_components": 2,
+                "families": {0: "gaussian"},
+                "n_init": 2,
+            },
         },
     ),
     **_instances(
@@ -138,6 +143,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "smooth": {"smoothing": 0.1, "n_init": 2},
             "diag": {"covariance_type": "diag", "keep_missing": False},
             "kmeans": {"n_components": 3, "init_params": "kmeans", "n_init": 2},
+            "families": {"n_components": 3, "families": {0: "gaussian"}},
         },
     ),
 }
