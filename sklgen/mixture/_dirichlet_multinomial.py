@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,13 @@ from sklgen.families import DirichletMultinomial, Lengths, Multinomial
 from sklgen.families._base import EMPTY_SHARE, Array
 from sklgen.families._counts import CountFamily, as_csr
 from sklgen.families._lengths import tabulate
+from sklgen.mixture._count_rows import CountRows
 from sklgen.mixture._gibbs import Clusters, Walkers, labels_of_rows, sample_clusters
 from sklgen.mixture._structure import Mixture
-from sklgen.mixture._whole_rows import CONSTRAINTS, NonNegativeMixture, refuse_large
+from sklgen.mixture._whole_rows import CONSTRAINTS, NonNegativeMixture
 
 
-class DirichletMultinomialMixture(NonNegativeMixture):
+class DirichletMultinomialMixture(CountRows, NonNegativeMixture):
     """Mixture model of counts, fitted by EM or by collapsed Gibbs sampling.
 
     A row holds counts: how often each word occurs in a text, say. All counts of a row
@@ -144,8 +145,6 @@ class DirichletMultinomialMixture(NonNegativeMixture):
     np.True_
     """
 
-    _support: ClassVar[Literal["real", "counts", "composition", "labels"]] = "counts"
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
         "method": [StrOptions({"em", "gibbs"})],
@@ -190,16 +189,6 @@ class DirichletMultinomialMixture(NonNegativeMixture):
         self.warm_start = warm_start
         self.verbose = verbose
         self.n_jobs = n_jobs
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def _read(self, X: Any) -> csr_array:
-        rows = as_csr(X)
-        refuse_large(rows)
-        return rows
 
     def _prepare(self, X: csr_array, weight: Array) -> None:
         self._seen_lengths = tabulate(_lengths(X), weight)

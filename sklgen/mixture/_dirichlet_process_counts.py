@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils.validation import check_non_negative
 
 from sklgen.families import Lengths
 from sklgen.families._base import Array
 from sklgen.families._conjugate_levels import DirichletShares
-from sklgen.families._counts import as_csr
+from sklgen.mixture._count_rows import CountRows
 from sklgen.mixture._dirichlet_process_fit import CONSTRAINTS, BaseProcessMixture
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._fitted import WholeRowMixture
-from sklgen.mixture._whole_rows import refuse_large
 
 # Where the pseudo-count of a column starts.
 _COUNT = 0.3
@@ -46,7 +44,9 @@ class SharesPrior:
         return scaled.sqrt()
 
 
-class DirichletProcessMultinomialMixture(BaseProcessMixture, WholeRowMixture):
+class DirichletProcessMultinomialMixture(
+    CountRows, BaseProcessMixture, WholeRowMixture
+):
     """Mixture of counts with a Dirichlet process prior: finds the number of components.
 
     A row holds counts: how often each word occurs in a text, say. All counts of a row
@@ -132,8 +132,6 @@ class DirichletProcessMultinomialMixture(BaseProcessMixture, WholeRowMixture):
     2
     """
 
-    _support: ClassVar[Literal["real", "counts", "composition", "labels"]] = "counts"
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
         "count_prior": [*CONSTRAINTS["count_prior"], None],
@@ -161,26 +159,6 @@ class DirichletProcessMultinomialMixture(BaseProcessMixture, WholeRowMixture):
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        return tags
-
-    def _validate(
-        self,
-        X: Any,
-        *,
-        reset: bool = False,
-        min_rows: int = 1,
-        sample_weight: Any = None,
-    ) -> Any:
-        X = super()._validate(X, reset=reset, min_rows=min_rows)
-        check_non_negative(X, type(self).__name__)
-        rows = as_csr(X)
-        refuse_large(rows)
-        return rows
 
     def _prior(self, X: Any, weight: Array) -> SharesPrior:
         lengths = Lengths.fit(np.asarray(X.sum(axis=1), dtype=np.float64), weight)
