@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from sklgen._frames import open_frame, scatter
+from sklgen._frames import as_series, open_frame, scatter
 from sklgen.compose._cells import Cells, read_array, read_series
 from sklgen.compose._columns import Column, Rules
 from sklgen.compose._labels import LabelColumn
@@ -189,4 +189,11 @@ def _completed_series(
     same = cells.digits == getattr(column, "digits", 0)
     stub = cells.stub if numbers and same else None
     fill = column.build(values, missing, stub)
+    if getattr(fill, "implementation", None) is not own.implementation:
+        # What fit saw was an array, or a frame of another library.
+        drawn = fill.tolist() if isinstance(fill, np.ndarray) else fill.to_list()
+        known = [
+            None if gone else cell for cell, gone in zip(drawn, missing, strict=True)
+        ]
+        fill = as_series(known, like=own)
     return scatter(own, rows, fill)

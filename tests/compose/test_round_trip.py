@@ -293,3 +293,34 @@ def test_missing_cells_that_fit_did_not_see():
         assert all(pd.isna(cell) for cell in rows[0].values())
         assert [row["b"] for row in rows[1:]] == X["b"][1:].tolist()
         assert [row["n"] for row in rows[1:]] == X["n"][1:].tolist()
+
+
+SHARED = {
+    "text": ["u", "v"] * (N // 2),
+    "flag": [True, False, False] * (N // 3),
+    "when": instants.dt.floor("us").tolist(),
+    "lasted": [dt.timedelta(seconds=int(s)) for s in rng.integers(0, 9999, N)],
+}
+LIBRARIES = {
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "array": lambda columns: np.array(list(columns.values()), dtype=object).T,
+}
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+@pytest.mark.parametrize("seen", LIBRARIES)
+@pytest.mark.parametrize("given_later", ["pandas", "polars"])
+def test_frames_of_another_library_are_completed(seen, given_later):
+    """Their cells come from columns that fit saw in a library of its own."""
+    names = ["text", "flag"] if seen == "array" else list(SHARED)
+    encoder = TabularEncoder().fit(LIBRARIES[seen]({n: SHARED[n] for n in names}))
+    make = LIBRARIES[given_later]
+    T = encoder.transform(make({name: SHARED[name] for name in names}))
+    T[3] = np.nan
+    blank = {name: [None, None, None, None, *SHARED[name][4:]] for name in names}
+    completed = encoder.complete(make(blank), T)
+    for name in names:
+        cells = completed[name].to_list()
+        assert pd.isna(cells[3])
+        assert cells[:3] + cells[4:] == SHARED[name][:3] + SHARED[name][4:]
