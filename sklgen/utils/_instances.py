@@ -143,7 +143,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "smooth": {"smoothing": 0.1, "n_init": 2},
             "diag": {"covariance_type": "diag", "keep_missing": False},
             "kmeans": {"n_components": 3, "init_params": "kmeans", "n_init": 2},
-            "families": {"n_components": 3, "families": {0: "gaussian"}},
+            "families": {"n_components": 2, "families": {0: "gaussian"}},
         },
     ),
 }
