@@ -16,6 +16,7 @@ from sklgen.mixture._tabular_families import evened
 from tests.mixture.family_cases import (
     COUNTS,
     FAMILIES,
+    LAWS,
     log_laws,
     mean_cells,
     own_units,
@@ -114,6 +115,29 @@ def test_draws_have_the_means_and_dtypes_of_the_data():
         assert abs(drawn[name].mean() - frame[name].mean()) < error
     logs = np.log(drawn["size"]).mean(), np.log(frame["size"]).mean()
     assert_allclose(*logs, atol=0.03)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_draws_follow_the_mixture_of_the_laws(name):
+    model = fitted()
+    drawn = model.sample(20_000, random_state=2)[name].to_numpy()
+    law = LAWS[FAMILIES[name]](
+        {k: v[:, None] for k, v in model.family_parameters_[name].items()}
+    )
+    if name in COUNTS:
+        cells = np.arange(drawn.max() + 1)
+        found = np.bincount(drawn.astype(int)) / len(drawn)
+        expected = model.weights_ @ law.pmf(cells)
+        error = np.sqrt(expected * (1 - expected) / len(drawn))
+        assert np.all(np.abs(found - expected) <= 4.5 * error + 1e-3)
+        return
+    # Angles are drawn from -pi on; scipy's law of them goes round and round.
+    low = -np.pi if name == "wind" else -np.inf
+
+    def cdf(x):
+        return model.weights_ @ (law.cdf(x) - law.cdf(low))
+
+    assert stats.ks_1samp(drawn, cdf).pvalue > 1e-3
 
 
 def test_counts_have_probabilities_and_sum_to_one():
