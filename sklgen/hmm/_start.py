@@ -26,12 +26,16 @@ Labels = NDArray[np.intp]
 _SAMPLE_ROWS = 8192
 _WINDOW = 512
 _SAMPLE_ROWS_PER_STATE = 64
-# Steps that every start takes; how many then go on, at least.
+# Distinct rows that clusters are found in, or more where clusters need covariances.
+_CLUSTERED_ROWS = 1024
+_ROWS_PER_COLUMN = 4
+# Steps that a few starts take. Of more starts all take some, then the better half.
 _SHORT_ITER = 10
-_KEPT = 2
-# Up to so many rows, half of the starts take further steps before the best are kept.
 _FEW_ROWS = 2048
-_FURTHER_ITER = 30
+_FEW_ROWS_ITER = (10, 30)
+_MANY_ROWS_ITER = (5, 5)
+# How many starts go on, at least.
+_KEPT = 2
 
 
 class Start:
@@ -115,10 +119,18 @@ class Start:
             X, weight = self.X, self.row_weight
             labels = self._row_labels()
         else:
-            X, weight = distinct_rows(self.X, self.row_weight, len(self.X), self.rng)
+            X, weight = self._distinct
             find = self._company if by_time else self._clusters
             labels = find(X, weight)
         return labelled(estimator, X, weight, labels, equal)
+
+    @cached_property
+    def _distinct(self) -> tuple[NDArray[Any], Array]:
+        """Distinct rows to find clusters in, and their weights."""
+        n_clusters = self._equal.n_laws * self._estimator._n_members
+        per_cluster = max(_SAMPLE_ROWS_PER_STATE, _ROWS_PER_COLUMN * self.X.shape[1])
+        limit = max(_CLUSTERED_ROWS, per_cluster * n_clusters)
+        return distinct_rows(self.X, self.row_weight, limit, self.rng)
 
     def _clusters(self, X: NDArray[Any], weight: Array) -> Labels:
         estimator, K = self._estimator, self._equal.n_laws
@@ -202,13 +214,14 @@ def promising(
     """The starts that are worth a full run: the best after a few steps.
 
     Chains that differ in a rare state take long to part. Where rows are few and steps
-    cost little, the better half takes more of them.
+    cost little, they take more of them.
     """
     runs = list(starts)
     half = (len(runs) + 1) // 2
     rounds = [(_SHORT_ITER, _KEPT)]
-    if n_rows <= _FEW_ROWS and half > _KEPT:
-        rounds = [(_SHORT_ITER, half), (_FURTHER_ITER, _KEPT)]
+    if half > _KEPT:
+        short, further = _FEW_ROWS_ITER if n_rows <= _FEW_ROWS else _MANY_ROWS_ITER
+        rounds = [(short, half), (further, _KEPT)]
     for n_iter, keep in rounds:
         runs = best(runs, expectation, n_iter=min(n_iter, max_iter), keep=keep)
     return runs
