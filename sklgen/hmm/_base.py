@@ -13,6 +13,7 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.utils._set_output import _wrap_data_with_container
 
 from sklgen.em import Sequences, blend, first_best, run, warn_unconverged
 from sklgen.families._base import Array
@@ -24,7 +25,13 @@ from sklgen.hmm._structure import Chains, ChainStatistics
 from sklgen.mixture._base import check_columns, check_continues, progress
 
 
-class BaseChains(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains):
+class BaseChains(  # type: ignore[call-arg]
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    FittedChains,
+    # What wraps the output of other transformers knows no lists of tables.
+    auto_wrap_output_keys=None,
+):
     """Chains that can be fitted. Hooks: `_prepare`, `_starts` and `_store`."""
 
     tol: float
@@ -205,9 +212,16 @@ class BaseChains(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedChains
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_components), or a list of them
-            What `predict_proba` gives at its defaults.
+            What `predict_proba` gives at its defaults, each as a data frame where
+            `set_output` asks for it.
         """
-        return self.predict_proba(X, groups)
+        values = self.predict_proba(X, groups)
+        if not isinstance(values, list):
+            return _wrap_data_with_container("transform", values, X, self)
+        return [
+            _wrap_data_with_container("transform", part, table, self)
+            for part, table in zip(values, X, strict=True)
+        ]
 
     def fit_transform(
         self,

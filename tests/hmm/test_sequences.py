@@ -248,3 +248,39 @@ def test_rows_that_a_splitter_chose_are_noticed():
     with pytest.warns(UserWarning, match="jumps at 1 place.*enable_metadata_routing"):
         GaussianHMM(1).fit(fold)
     GaussianHMM(1).fit(fold.reset_index(drop=True))
+
+
+@pytest.mark.parametrize("kind", ["default", "pandas"])
+@pytest.mark.parametrize("method", ["transform", "fit_transform"])
+def test_transform_gives_a_table_for_each_table(rows, method, kind):
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    parts = [frame[:5], frame[5:6], frame[6:]]
+    model = GaussianHMM(2, **CHAIN).fit(parts).set_output(transform=kind)
+    given = getattr(model, method)(parts)
+    for table, part, expected in zip(
+        given, parts, model.predict_proba(parts), strict=True
+    ):
+        assert_array_equal(table, expected)
+        if kind == "pandas":
+            assert_array_equal(table.columns, ["gaussianhmm0", "gaussianhmm1"])
+            assert_array_equal(table.index, part.index)
+        else:
+            assert isinstance(table, np.ndarray)
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_transform_gives_frames_for_arrays(model, rows, as_list):
+    model = model.set_output(transform="pandas")
+    X = np.split(rows, [5, 10]) if as_list else rows
+    given = model.transform(X)
+    expected = model.predict_proba(X)
+    if as_list:
+        given, expected = pd.concat(given), np.concatenate(expected)
+    assert_array_equal(given, expected)
+    assert_array_equal(given.columns, model.get_feature_names_out())
+
+
+def test_transform_keeps_to_the_global_setting(model, rows):
+    with sklearn.config_context(transform_output="pandas"):
+        assert isinstance(model.transform([rows])[0], pd.DataFrame)
+    assert isinstance(model.transform([rows])[0], np.ndarray)
