@@ -215,30 +215,32 @@ class GaussianHMM(GaussianComponents, BaseHMM):
     def _learn_emissions(self, X: NDArray[Any], weight: Array) -> None:
         self._learn_scale(X, weight, n_threads(self.n_jobs))
         K, d = self.n_components, X.shape[1]
-        shape = self._family.public_shape(K, d)
         self._given_means = given(self.means_init, "means_init", (K, d))
-        self._given_covariances = given(
-            self.covariances_init, "covariances_init", shape
+        self._given_covariances = given_covariances(
+            self.covariances_init,
+            self._family.public_shape(K, d),
+            self._family.stored_shape(K, d),
         )
-        if self._given_covariances is not None:
-            _check_positive(self._given_covariances.reshape(self._stored_shape(d)))
-
-    def _stored_shape(self, d: int) -> tuple[int, ...]:
-        return self._family.stored_shape(self.n_components, d)
 
     def _with_given(self, components: Gaussian) -> Gaussian:
         if self._given_means is not None:
             components = replace(components, means=self._given_means)
         if self._given_covariances is not None:
-            stored = self._given_covariances.reshape(components.covariances.shape)
-            components = replace(components, covariances=stored)
+            components = replace(components, covariances=self._given_covariances)
         return components
 
     def _store_emissions(self, components: Gaussian) -> None:
         self._store_components(components)
 
 
-def _check_positive(covariances: Array) -> None:
+def given_covariances(
+    values: Any, shape: tuple[int, ...], stored_shape: tuple[int, ...]
+) -> Array | None:
+    """`covariances_init` of a shape, in the shape in which a family stores it."""
+    array = given(values, "covariances_init", shape)
+    if array is None:
+        return None
+    covariances = array.reshape(stored_shape)
     matrices = covariances.ndim == 3
     positive = not matrices or np.allclose(covariances, covariances.mT)
     if positive:
@@ -248,3 +250,4 @@ def _check_positive(covariances: Array) -> None:
         raise ValueError(
             "covariances_init must be positive, and symmetric where they are matrices."
         )
+    return covariances

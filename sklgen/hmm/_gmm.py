@@ -14,7 +14,9 @@ from sklgen._random import as_generator
 from sklgen.em import Rows, n_threads
 from sklgen.families import Mixed
 from sklgen.families._base import Array
+from sklgen.hmm._gaussian import given_covariances
 from sklgen.hmm._hmm import BaseHMM
+from sklgen.hmm._topology import given_law
 from sklgen.mixture._gaussian_components import COVARIANCES, GaussianComponents, given
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
@@ -61,8 +63,12 @@ class GMMHMM(GaussianComponents, BaseHMM):
         Whether sequences start from the stationary law of the transitions.
     fixed : list of {"start", "transition", "emission"} or None, default=None
         What is left as it starts.
+    weights_init : array-like of shape (n_components, n_mix), default=None
+        Weights of the Gaussians of each state to start from. Those of zero stay zero.
     means_init : array-like of shape (n_components, n_mix, n_features), default=None
         Means to start from.
+    covariances_init : array-like, default=None
+        Covariances to start from, of the shape of `covariances_`.
     algorithm : {"viterbi", "marginal"}, default="viterbi"
         What `predict` gives: the most probable path, or the most probable state of
         each row.
@@ -159,7 +165,9 @@ class GMMHMM(GaussianComponents, BaseHMM):
         "n_mix": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCES))],
         "reg_covar": [Interval(Real, 0, None, closed="left")],
+        "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
+        "covariances_init": ["array-like", None],
     }
 
     weights_: Array
@@ -179,7 +187,9 @@ class GMMHMM(GaussianComponents, BaseHMM):
         topology: str = "ergodic",
         stationary: bool = False,
         fixed: Any = None,
+        weights_init: Any = None,
         means_init: Any = None,
+        covariances_init: Any = None,
         algorithm: str = "viterbi",
         tol: float = 1e-6,
         max_iter: int = 1000,
@@ -201,7 +211,9 @@ class GMMHMM(GaussianComponents, BaseHMM):
         self.topology = topology
         self.stationary = stationary
         self.fixed = fixed
+        self.weights_init = weights_init
         self.means_init = means_init
+        self.covariances_init = covariances_init
         self.algorithm = algorithm
         self.tol = tol
         self.max_iter = max_iter
@@ -230,8 +242,24 @@ class GMMHMM(GaussianComponents, BaseHMM):
     def _learn_emissions(self, X: NDArray[Any], weight: Array) -> None:
         self._learn_scale(X, weight, n_threads(self.n_jobs))
         self._splits = as_generator(self.random_state).spawn(1)[0]
-        shape = (self.n_components, self.n_mix, X.shape[1])
-        self._given_means = given(self.means_init, "means_init", shape)
+        K, M, d = self.n_components, self.n_mix, X.shape[1]
+        self._given_weights = None
+        if self.weights_init is not None:
+            self._given_weights = given_law(
+                self.weights_init, "weights_init", (K, M), "n_components and n_mix ask"
+            )
+        self._given_means = given(self.means_init, "means_init", (K, M, d))
+        self._given_covariances = given_covariances(
+            self.covariances_init,
+            self._by_state(self._family.public_shape(K * M, d)),
+            self._family.stored_shape(K * M, d),
+        )
+
+    def _by_state(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of covariances with states and their Gaussians on two axes."""
+        if self.covariance_type == "tied":
+            return shape
+        return (self.n_components, self.n_mix, *shape[1:])
 
     def _equal_components(self) -> Mixed:  # type: ignore[override]
         M = self.n_mix
@@ -268,22 +296,23 @@ class GMMHMM(GaussianComponents, BaseHMM):
         return members
 
     def _with_given(self, components: Mixed) -> Mixed:
-        if self._given_means is None:
-            return components
-        flat = self._given_means.reshape(-1, self._given_means.shape[2])
-        members = replace(components.members, means=flat)
-        return replace(components, members=members)
+        weights, members = components.weights, components.members
+        if self._given_weights is not None:
+            weights = self._given_weights
+        if self._given_means is not None:
+            flat = self._given_means.reshape(members.means.shape)
+            members = replace(members, means=flat)
+        if self._given_covariances is not None:
+            members = replace(members, covariances=self._given_covariances)
+        return Mixed(weights, members)
 
     def _store_emissions(self, components: Mixed) -> None:
         self._store_components(components.members)
-        K, M = components.weights.shape
         self.weights_ = components.weights
-        self.means_ = self.means_.reshape(K, M, -1)
-        if self.covariance_type == "tied":
-            return
+        self.means_ = self.means_.reshape(*components.weights.shape, -1)
         for name in ("covariances_", "precisions_", "precisions_cholesky_"):
             values = getattr(self, name)
-            setattr(self, name, values.reshape(K, M, *values.shape[1:]))
+            setattr(self, name, values.reshape(self._by_state(values.shape)))
 
     def _components(self) -> Mixed:  # type: ignore[override]
         weights = np.asarray(self.weights_)

@@ -40,7 +40,7 @@ def transition_law(given: Any, topology: str, n: int) -> Array:
     """Transition probabilities as given, or even ones over what is possible."""
     possible = possible_transitions(topology, n)
     if given is not None:
-        law = _law(given, "transmat_init", (n, n))
+        law = given_law(given, "transmat_init", (n, n))
         if (law[possible == 0] > 0).any():
             raise ValueError(
                 f"transmat_init has transitions that topology={topology!r} rules out. "
@@ -59,18 +59,19 @@ def is_connected(transition: Array) -> bool:
 def start_law(given: Any, topology: str, n: int) -> Array:
     """Start probabilities as given, even ones, or the first state's alone."""
     if given is not None:
-        return _law(given, "startprob_init", (n,))
+        return given_law(given, "startprob_init", (n,))
     if topology == "ergodic":
         return np.full(n, 1.0 / n)
     return np.asarray(np.eye(n)[0])
 
 
-def _law(values: Any, name: str, shape: tuple[int, ...]) -> Array:
+def given_law(
+    values: Any, name: str, shape: tuple[int, ...], asks: str = "n_components asks"
+) -> Array:
+    """Probabilities along the last axis; `asks` names what sets their shape."""
     array = check_array(values, dtype=np.float64, ensure_2d=False, input_name=name)
     if array.shape != shape:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but n_components asks for {shape}."
-        )
+        raise ValueError(f"{name} has shape {array.shape}, but {asks} for {shape}.")
     sums = array.sum(axis=-1)
     if array.min() < 0 or not np.allclose(sums, 1.0):
         raise ValueError(

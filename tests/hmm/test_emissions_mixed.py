@@ -101,9 +101,53 @@ def test_batches_go_on_learning():
     assert_allclose(model.weights_.sum(axis=1), 1.0)
 
 
-def test_starts_that_are_given():
-    X = rows()
-    model = GMMHMM(2, means_init=CENTRES, max_iter=0, random_state=0).fit(X)
-    assert_allclose(model.means_, CENTRES)
-    with pytest.raises(ValueError, match="means_init has shape"):
-        GMMHMM(2, means_init=CENTRES[0]).fit(X)
+COVARIANCES = {
+    "full": np.array([[0.5, 1.0], [1.5, 2.0]])[:, :, None, None]
+    * np.array([[1.0, 0.3], [0.3, 2.0]]),
+    "tied": np.array([[1.0, 0.3], [0.3, 2.0]]),
+    "diag": np.arange(1.0, 9.0).reshape(2, 2, 2),
+    "spherical": np.array([[0.5, 1.0], [1.5, 2.0]]),
+}
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCES)
+def test_starts_that_are_given(covariance_type):
+    given = {
+        "weights": np.array([[0.1, 0.9], [0.6, 0.4]]),
+        "means": CENTRES,
+        "covariances": COVARIANCES[covariance_type],
+    }
+    inits = {f"{name}_init": values for name, values in given.items()}
+    model = GMMHMM(
+        2, covariance_type=covariance_type, max_iter=0, random_state=0, **inits
+    ).fit(rows())
+    for name, values in given.items():
+        assert_allclose(getattr(model, f"{name}_"), values, rtol=1e-12)
+
+
+def test_a_weight_of_zero_stays_zero():
+    weights = [[1.0, 0.0], [0.5, 0.5]]
+    model = GMMHMM(
+        2, weights_init=weights, means_init=CENTRES, random_state=0, n_init=1
+    ).fit(rows())
+    assert_allclose(model.weights_[0], [1.0, 0.0])
+    assert model.weights_[1].min() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"means_init": CENTRES[0]}, "means_init has shape"),
+        ({"weights_init": [0.5, 0.5]}, r"weights_init .* n_components and n_mix ask"),
+        ({"weights_init": [[0.5, 0.6], [1.0, 0.0]]}, "weights_init must .* sum to 1"),
+        ({"covariances_init": np.ones((2, 2))}, "covariances_init has shape"),
+        ({"covariances_init": -COVARIANCES["full"]}, "covariances_init must be pos"),
+        (
+            {"covariances_init": COVARIANCES["full"] + [[0.0, 1.0], [0.0, 0.0]]},
+            "symmetric",
+        ),
+    ],
+)
+def test_starts_that_cannot_be_are_refused(params, message):
+    with pytest.raises(ValueError, match=message):
+        GMMHMM(2, **params).fit(rows())
