@@ -68,6 +68,27 @@ def fold_in(topics: Topics, X: csr_array, n_threads: int) -> tuple[Array, Array]
     return counts, shares
 
 
+def expected_shares(topics: Topics, counts: Array, laws: Array) -> Array:
+    """Find expected shares of topics in documents.
+
+    Parameters
+    ----------
+    topics : Topics
+        The model.
+    counts : ndarray of shape (n, K')
+        Expected number of tokens of each topic.
+    laws : ndarray of shape (n, C)
+        Probability of each law.
+
+    Returns
+    -------
+    shares : ndarray of shape (n, K')
+        Means over the laws of the expected shares given each; rows sum to one.
+    """
+    shares = counts + _expected_prior(topics, laws, counts.sum(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
 def _fold_block(
     topics: Topics, X: csr_array, block: DocumentBlock, scratch: Scratch
 ) -> Array:

@@ -1,0 +1,123 @@
+"""Probability of unseen documents under topic models, summed over their topics."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from sklgen.em import Scratch
+from sklgen.families._base import Array
+from sklgen.families._counts import as_csr
+from sklgen.mixture._starts import hash_sparse
+from sklgen.topics._documents import DocumentBlock, Documents
+from sklgen.topics._folding import expected_shares, fold_in
+from sklgen.topics._held_out_kernels import complete, halve, probabilities
+from sklgen.topics._structure import Topics
+
+
+def left_to_right(
+    topics: Topics, X: csr_array, *, n_particles: int, seed: int, n_threads: int
+) -> Array:
+    """Log-probability of the tokens of documents, as sequences.
+
+    It is summed over the topics of the tokens and over the laws of topics. Documents
+    with few tokens, or of models with few topics, are summed exactly, token by token
+    over all numbers of tokens of each topic. For others it is estimated from left to
+    right: the probability of each token given those before it is the mean over
+    particles, each with topics of the earlier tokens. The estimate of the probability
+    has no bias, that of its logarithm one of about half its variance, downwards.
+
+    Parameters
+    ----------
+    topics : Topics
+        The model.
+    X : csr_array of shape (n, V)
+        Counts, in canonical form. What a count has beyond a whole number is one more
+        token of that weight, after all whole ones.
+    n_particles : int
+        Number of particles of each document.
+    seed : int
+        With the counts of a document, this makes its random numbers.
+    n_threads : int
+        Threads that run the documents.
+
+    Returns
+    -------
+    log_probability : ndarray of shape (n,)
+        In nats; zero for empty documents.
+
+    Notes
+    -----
+    A document of N tokens takes O(R N K) operations for R particles, for each law of
+    topics. Particles are those of sequential Monte Carlo: they are resampled where
+    their weights differ much, and Gibbs sampling draws the topics of all earlier tokens
+    again whenever their number has grown by a tenth. The left-to-right estimates of
+    [1]_ and [2]_ do so at each token, with particles that do not know of each other,
+    which takes O(R N^2 K).
+
+    References
+    ----------
+    .. [1] Wallach, H. M., Murray, I., Salakhutdinov, R. and Mimno, D. (2009).
+       Evaluation methods for topic models. ICML.
+    .. [2] Buntine, W. (2009). Estimating likelihoods for topic models. ACML.
+    """
+    out = np.empty(X.shape[0])
+    rng = np.random.default_rng(seed)
+    with Documents(X, np.ones(X.shape[0]), rng, n_threads) as documents:
+        rows = documents.X
+
+        def task(block: DocumentBlock, scratch: Scratch) -> None:
+            found = scratch("log-probability", block.weight.shape)
+            probabilities(
+                rows.data, rows.indices, block.start, documents.seeds[block.rows],
+                topics.word_probabilities, topics.alphas, topics.laws.weights,
+                topics.n_topics, n_particles, found,
+            )  # fmt: skip
+            out[documents.order[block.rows]] = found
+
+        for _ in documents.map(task):
+            pass
+    return out
+
+
+def completion(
+    topics: Topics, X: csr_array, *, seed: int, n_threads: int
+) -> tuple[Array, Array]:
+    """Log-probability of half the tokens of each document, given the others.
+
+    Topics are found for a random half of the tokens, rounded down, and fractions of
+    counts are shared out. Then the rest is scored as independent tokens, at the
+    expected shares of topics.
+
+    Parameters
+    ----------
+    topics : Topics
+        The model.
+    X : csr_array of shape (n, V)
+        Counts, in canonical form.
+    seed : int
+        With the counts of a document, this chooses the half.
+    n_threads : int
+        Threads that run the documents.
+
+    Returns
+    -------
+    log_probability : ndarray of shape (n,)
+        In nats; zero for empty documents.
+    n_scored : ndarray of shape (n,)
+        Number of tokens scored.
+    """
+    seeds = hash_sparse(X, np.random.default_rng(seed))
+    halves = np.empty((2, X.nnz))
+    halve(X.data, X.indptr, seeds, *halves)
+    given, scored = (
+        as_csr(csr_array((half, X.indices, X.indptr), shape=X.shape, copy=True))
+        for half in halves
+    )
+    shares = expected_shares(topics, *fold_in(topics, given, n_threads))
+    out = np.empty(X.shape[0])
+    complete(
+        scored.data, scored.indices, scored.indptr, topics.word_probabilities, shares,
+        out,
+    )  # fmt: skip
+    return out, scored.sum(axis=1, dtype=np.float64)
