@@ -150,7 +150,7 @@ class Sequences(Tasks):
         self._size = size_within(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
         every = np.arange(len(self.segments.start))
         self._bundles = [self._bundle(lanes) for lanes in self._groups(every)]
-        super().__init__(n_threads)
+        super().__init__(min(n_threads, len(self._bundles)))
 
     @property
     def n_rows(self) -> int:

@@ -12,6 +12,10 @@ from sklearn.utils import check_array
 
 from sklgen.families._base import Array
 
+# Expected counts below this share of all are none. EM would take them to zero in steps,
+# and passes would be in logarithms on the way, lest what they count underflow.
+_NEGLIGIBLE = 1e-100
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -170,6 +174,7 @@ def _spread(law: Array, possible: NDArray[np.bool_], share: float) -> Array:
 def _shares(counts: Array, before: Array) -> Array:
     """Counts as probabilities; where there are none, those before."""
     totals = counts.sum(axis=-1, keepdims=True)
+    counts = np.where(counts < _NEGLIGIBLE * totals, 0.0, counts)
     return np.where(totals > 0, counts / np.where(totals > 0, totals, 1.0), before)
 
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklgen.hmm import GaussianHMM, groups_from_lengths
 from sklgen.hmm._base import expectation
+from sklgen.hmm._rules import Rules
 
 STICKY = 0.1 * np.ones((3, 3)) + 0.7 * np.eye(3)
 MEANS = np.array([[0.0, 0.0], [3.0, 1.0], [0.0, 4.0]])
@@ -302,3 +303,11 @@ def test_starts_see_all_of_a_long_sequence():
             3, topology=topology, n_init=1, max_iter=0, random_state=0
         ).fit(X)
         assert start.means_.max() == pytest.approx(highest, abs=3.0)
+
+
+def test_transitions_that_no_row_asks_for_end_at_zero():
+    even, counts = np.full((1, 2, 2), 0.5), np.array([[[3.0, 3e-101], [1e-90, 1.0]]])
+    rules = Rules(np.zeros(2), np.zeros((2, 2)))
+    _, updated = rules.maximize(even[:, 0], even, np.ones((1, 2)), counts)
+    assert_array_equal(updated[0, 0], [1.0, 0.0])
+    assert_allclose(updated[0, 1], [1e-90, 1.0], rtol=1e-12)
