@@ -14,6 +14,9 @@ from sklgen.topics._folding import expected_shares, fold_in
 from sklgen.topics._held_out_kernels import complete, halve, probabilities
 from sklgen.topics._structure import Topics
 
+# Documents are summed over all topics where this takes no more products than so many.
+_FEW = 2.0**18
+
 
 def left_to_right(
     topics: Topics, X: csr_array, *, n_particles: int, seed: int, n_threads: int
@@ -71,7 +74,7 @@ def left_to_right(
             probabilities(
                 rows.data, rows.indices, block.start, documents.seeds[block.rows],
                 topics.word_probabilities, topics.alphas, topics.laws.weights,
-                topics.n_topics, n_particles, found,
+                topics.n_topics, n_particles, _FEW, found,
             )  # fmt: skip
             out[documents.order[block.rows]] = found
 

@@ -22,8 +22,6 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _A, _B, _C, _D = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 # Earlier tokens are drawn again each time that their number has grown so much.
 _GROWTH = 1.1
-# Topics are summed over where this takes no more products than so many.
-_FEW = 2.0**18
 
 
 @njit(nogil=True, cache=True)
@@ -37,13 +35,14 @@ def probabilities(
     weights: Array,
     n_topics: int,
     n_particles: int,
+    most: float,
     out: Array,
 ) -> None:
     """Fill `out` (n,) with log-probabilities of the tokens of documents as sequences.
 
     `words` (V, K) has the probabilities of words, `alphas` (C, K) and `weights` (C,)
-    are the laws of topics. Whole documents with few tokens or few topics are summed
-    over all topics, others are estimated by particles.
+    are the laws of topics. Documents of whole counts are summed over all topics where
+    this takes no more than `most` products; others are estimated by particles.
     """
     state = np.empty(1, np.uint64)
     logs = np.empty(len(weights))
@@ -52,7 +51,7 @@ def probabilities(
         at = start[i], start[i + 1]
         tokens, sizes, n_whole = _tokens(cells[at[0] : at[1]], state)
         tokens = columns[at[0] : at[1]][tokens]
-        few = n_whole == len(tokens) and n_sums(n_whole, n_topics) <= _FEW
+        few = n_whole == len(tokens) and n_sums(n_whole, n_topics) <= most
         for c in range(len(weights)):
             alpha = alphas[c, :n_topics]
             if few:

@@ -56,35 +56,25 @@ def estimate(topics, X, seed=0, n_particles=20, n_threads=1):
     )
 
 
-@pytest.fixture
-def particles(monkeypatch):
-    """Particles for all documents, the shortest ones too."""
-
-    def probabilities(topics, X, seed, n_particles):
-        state = np.empty(1, np.uint64)
-        x = as_csr(X)
-        seeds = np.random.default_rng(seed).integers(2**63, size=X.shape[0])
-        out = np.empty(X.shape[0])
-        for i, own in enumerate(seeds.astype(np.uint64)):
-            state[0] = own
-            at = slice(x.indptr[i], x.indptr[i + 1])
-            tokens, sizes, n_whole = _held_out_kernels._tokens(x.data[at], state)
-            logs = [
-                _held_out_kernels.sample_topics(
-                    x.indices[at][tokens],
-                    sizes,
-                    n_whole,
-                    topics.word_probabilities,
-                    alpha[: topics.n_topics],
-                    n_particles,
-                    state,
-                )
-                for alpha in topics.alphas
-            ]
-            out[i] = logsumexp(logs, b=topics.laws.weights)
-        return out
-
-    return probabilities
+def particles(topics, x, n_copies, n_particles, seed=0):
+    """Independent estimates for one document by particles, however short it is."""
+    X = as_csr(np.repeat(x[None], n_copies, axis=0))
+    seeds = np.random.default_rng(seed).integers(2**63, size=n_copies)
+    out = np.empty(n_copies)
+    _held_out_kernels.probabilities(
+        X.data,
+        X.indices,
+        X.indptr,
+        seeds.astype(np.uint64),
+        topics.word_probabilities,
+        topics.alphas,
+        topics.laws.weights,
+        topics.n_topics,
+        n_particles,
+        -1.0,
+        out,
+    )
+    return out
 
 
 @pytest.mark.parametrize("alpha", LAWS.values(), ids=LAWS)
@@ -125,36 +115,66 @@ def test_one_topic_is_a_multinomial_law():
 
 
 @pytest.mark.parametrize("alpha", LAWS.values(), ids=LAWS)
-def test_particles_have_no_bias(particles, alpha):
+def test_particles_have_no_bias(alpha):
     topics = make_topics(len(alpha[0]), n_words=6, alpha=alpha, seed=3)
-    x = draw_documents(topics, n=1, length=10, seed=4)[0].toarray()
-    exact = estimate(topics, x)[0]
-    copies = np.repeat(x, 6000, axis=0)
-    ratios = np.exp(particles(topics, copies, 0, 3) - exact)
+    x = draw_documents(topics, n=1, length=10, seed=4)[0].toarray()[0]
+    exact = estimate(topics, x[None])[0]
+    ratios = np.exp(particles(topics, x, 20000, 3) - exact)
     error = ratios.std() / np.sqrt(len(ratios))
-    assert error < 0.02
+    assert error < 0.01
     assert ratios.mean() == pytest.approx(1.0, abs=4.0 * error)
 
 
-def test_particles_have_no_bias_where_they_move(particles):
+def test_particles_have_no_bias_where_they_move():
     # Long enough for many sweeps, and for weights that differ.
-    topics = make_topics(n_topics=2, n_words=20, alpha=[[0.3, 0.3]], seed=1)
-    x = draw_documents(topics, n=1, length=60, seed=1)[0].toarray()
-    exact = by_two_topics(topics, x[0])
-    ratios = np.exp(particles(topics, np.repeat(x, 4000, axis=0), 0, 4) - exact)
+    topics = make_topics(n_topics=2, n_words=12, alpha=[[0.05, 0.05]], spread=0.5)
+    x = draw_documents(topics, n=1, length=40, seed=1)[0].toarray()[0]
+    ratios = np.exp(particles(topics, x, 40000, 8) - by_two_topics(topics, x))
     error = ratios.std() / np.sqrt(len(ratios))
-    assert error < 0.02
+    assert error < 0.005
     assert ratios.mean() == pytest.approx(1.0, abs=4.0 * error)
 
 
-def test_more_particles_have_less_variance(particles):
+def test_more_particles_have_less_variance():
     topics = make_topics(n_topics=2, n_words=30, alpha=[[0.5, 0.5]], seed=5)
-    x = draw_documents(topics, n=1, length=80, seed=5)[0].toarray()
-    copies = np.repeat(x, 300, axis=0)
-    few, many = (particles(topics, copies, 0, n).std() for n in (4, 64))
+    x = draw_documents(topics, n=1, length=80, seed=5)[0].toarray()[0]
+    few, many = (particles(topics, x, 300, n).std() for n in (4, 64))
     assert many < few / 2.5
-    bias = particles(topics, copies, 1, 64).mean() - by_two_topics(topics, x[0])
+    bias = particles(topics, x, 300, 64, seed=1).mean() - by_two_topics(topics, x)
     assert abs(bias) < many
+
+
+def test_particles_are_copied_as_often_as_their_weights_say():
+    rng = np.random.default_rng(0)
+    weight, share = rng.dirichlet(np.full(16, 0.3)), np.zeros(16)
+    for offset in (np.arange(200) + 0.5) / 200:
+        own = weight.copy()
+        counts = np.tile(np.arange(16.0), (3, 1))
+        topics = np.tile(np.arange(16), (5, 1))
+        _held_out_kernels._resample(own, counts, topics, offset)
+        assert np.array_equal(own, np.full(16, 1 / 16))
+        assert (counts == topics[0]).all()
+        assert (topics == topics[0]).all()
+        copies = np.bincount(topics[0], minlength=16)
+        assert np.all(np.abs(copies - 16 * weight) < 1.0)
+        share += copies / 200
+    assert share == pytest.approx(16 * weight, abs=0.01)
+
+
+def test_tokens_come_in_random_order():
+    # Sorted by words, they would make estimates of twice the deviation.
+    state = np.zeros(1, np.uint64)
+    cells = np.array([6.5, 3.0, 1.25])
+    for _ in range(200):
+        tokens, sizes, n_whole = _held_out_kernels._tokens(cells, state)
+        assert n_whole == 10
+        assert np.bincount(tokens, sizes) == pytest.approx(cells)
+        assert sizes[:10] == pytest.approx(1.0)
+    orders = [_held_out_kernels._tokens(cells, state)[0] for _ in range(4000)]
+    for at in (0, 4, 9):
+        share = np.bincount([order[at] for order in orders]) / 4000
+        assert share == pytest.approx([0.6, 0.3, 0.1], abs=0.03)
+    assert np.mean([order[10] for order in orders]) == pytest.approx(1.0, abs=0.06)
 
 
 def test_documents_of_many_topics_are_near_their_probability():
