@@ -15,6 +15,7 @@ _subpackages = [
     "metrics",
     "mixture",
     "plotting",
+    "topics",
     "utils",
 ]
 

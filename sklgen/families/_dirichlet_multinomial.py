@@ -12,7 +12,12 @@ from sklgen.families._base import Additive, Allocate, Array, View
 from sklgen.families._count_kernels import log_orders
 from sklgen.families._counts import CountFamily, as_csr
 from sklgen.families._lengths import Lengths
-from sklgen.families._urn_kernels import add_urns, maximize_urn, urn_densities
+from sklgen.families._urn_kernels import (
+    add_urns,
+    maximize_urn,
+    maximize_urn_of,
+    urn_densities,
+)
 
 # Prior of the sum of the parameters: A^_SHAPE exp(-_RATE A), by the logarithm of A.
 _SHAPE, _RATE = 1.0, 1e-3
@@ -78,6 +83,8 @@ class DirichletMultinomial(CountFamily):
         Positive parameters of the Dirichlet laws.
     prior : float
         Positive pseudo-count of each column.
+    total : float or None, default=None
+        The sum that the parameters of each component are to have. None learns it.
 
     Notes
     -----
@@ -91,6 +98,7 @@ class DirichletMultinomial(CountFamily):
 
     alpha: Array
     prior: float
+    total: float | None = None
 
     @classmethod
     def equal(
@@ -134,7 +142,9 @@ class DirichletMultinomial(CountFamily):
 
     @property
     def n_parameters(self) -> int:
-        return self.alpha.size + (self.lengths.n_parameters if self.lengths else 0)
+        n_fixed = 0 if self.total is None else len(self.alpha)
+        n_lengths = self.lengths.n_parameters if self.lengths else 0
+        return self.alpha.size - n_fixed + n_lengths
 
     @property
     def log_prior(self) -> float:
@@ -162,12 +172,17 @@ class DirichletMultinomial(CountFamily):
         return self._view
 
     def maximize(self, statistics: UrnStatistics) -> Self:
+        new = statistics.new + self._pseudo_count
+        if self.total is not None:
+            pairs = zip(statistics.tails, new, strict=True)
+            found = [maximize_urn_of(self.total, *pair) for pair in pairs]
+            return self._with(np.stack(found))
         lengths = statistics.lengths.copy()
         lengths[:, 0] += self.prior * self.shape[1]
         parts = zip(
             self.alpha,
             statistics.tails,
-            statistics.new + self._pseudo_count,
+            new,
             lengths,
             statistics.shared + _RATE,
             strict=True,

@@ -178,6 +178,43 @@ def maximize_urn(
 
 
 @njit(nogil=True, cache=True)
+def maximize_urn_of(total: float, tails: Array, new: Array) -> Array:
+    """Parameters (d,) of one urn that sum to `total`, and maximise as `maximize_urn`.
+
+    The slope that all columns have in common is found by bisection of its logarithm:
+    the sum of the parameters falls as it grows.
+    """
+    found = np.empty(len(new))
+    whole = new.sum() + tails.sum()
+    # At the slope of all tokens over the total, each column has no more than its part.
+    low = np.log(max(new.sum() + tails[:, 0].sum(), 1e-300) / total) - 1.0
+    while _sum_at(low, tails, new, found) < total:
+        low -= 1.0
+    high = np.log(max(whole, 1e-300) / total) + 1.0
+    while _sum_at(high, tails, new, found) > total:
+        high += 1.0
+    while high - low > _RESOLUTION:
+        middle = 0.5 * (low + high)
+        if middle <= low or middle >= high:
+            break
+        if _sum_at(middle, tails, new, found) > total:
+            low = middle
+        else:
+            high = middle
+    found *= total / _sum_at(high, tails, new, found)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _sum_at(log_slope: float, tails: Array, new: Array, found: Array) -> float:
+    """Fill `found` given the slope of all columns; its sum."""
+    slope = np.exp(log_slope)
+    for j in range(len(found)):
+        found[j] = _one_column(tails[j], new[j], slope)
+    return float(found.sum())
+
+
+@njit(nogil=True, cache=True)
 def _excess(
     log_sum: float,
     tails: Array,

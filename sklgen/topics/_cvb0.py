@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklgen.families._base import Array
 from sklgen.mixture._structure import MixtureStatistics
 from sklgen.topics._documents import DocumentBlock, Documents
 from sklgen.topics._kernels import Shares, count_topics, move, revise
-from sklgen.topics._priors import word_concentration
+from sklgen.topics._priors import with_priors
 from sklgen.topics._structure import Topics
 
 # Times that a pass goes over the cells of a document before the next one.
@@ -32,7 +32,7 @@ class Schedule:
         Largest number of passes.
     tol : float
         The run ends when the log-probability of a token given all others changes by
-        less in a pass.
+        less in each of five passes.
     burn_in : int
         Number of passes before priors are learned.
     topic_prior, word_prior : bool
@@ -50,6 +50,12 @@ class Schedule:
         after = n_passes - self.burn_in
         return after >= 0 and after % _EVERY == 0
 
+    def rests(self, gains: list[float]) -> bool:
+        """Whether the log-probability stays, while priors were learned or after."""
+        if len(gains) < self.burn_in + _EVERY:
+            return False
+        return bool(np.abs(np.diff(gains[-_EVERY - 1 :])).max() < self.tol)
+
 
 @dataclass(frozen=True)
 class Inference:
@@ -64,7 +70,7 @@ class Inference:
     gains : tuple of float
         Mean log-probability of a token given all others, after each pass.
     converged : bool
-        Whether its change fell below `tol`.
+        Whether its changes fell below `tol`.
     """
 
     topics: Topics
@@ -138,8 +144,7 @@ def infer(
             topics = open_laws(topics, counts, documents.weight)
         if schedule.learns_at(len(gains)):
             topics = _learn(topics, documents, shares, schedule)
-        else:
-            converged = abs(gains[-1] - gains[-2]) < schedule.tol
+        converged = schedule.rests(gains)
     np.maximum(words, 0.0, out=words)
     return Inference(topics.with_words(words), shares, tuple(gains), converged)
 
@@ -152,12 +157,7 @@ def _pass(topics: Topics, documents: Documents, shares: Shares, words: Array) ->
         first, last = batch[0].start[0], batch[-1].start[-1]
         new = np.empty((last - first, shares.shape[1]), np.float32)
         inverse = topics.inverse(totals)
-
-        def task(block: DocumentBlock, scratch: Scratch) -> tuple[float, Array]:
-            at = block.start - first
-            own = new[at[0] : at[-1]]
-            return _revise(topics, documents, block, inverse, shares, own, scratch)
-
+        task = partial(_revise, topics, documents, inverse, shares, first, new)
         for part, moved in documents.run(task, batch):
             gain += part
             totals = totals + moved
@@ -168,19 +168,25 @@ def _pass(topics: Topics, documents: Documents, shares: Shares, words: Array) ->
 def _revise(
     topics: Topics,
     documents: Documents,
-    block: DocumentBlock,
     inverse: Array,
     shares: Shares,
+    first: int,
     new: Shares,
+    block: DocumentBlock,
     scratch: Scratch,
 ) -> tuple[float, Array]:
+    """Write the new shares of a block into those of its batch, which start at `first`.
+
+    Gives the log-probability of its tokens, and what the sums of words gain.
+    """
     X = documents.X
     counts = _topic_counts(documents, shares, block, scratch)
     alpha = topics.expected_prior(counts, scratch)
     moved = np.zeros(len(inverse))
+    own = new[block.start[0] - first : block.start[-1] - first]
     gain = revise(
         X.data, X.indices, block.start, block.weight, topics.words, topics.prior,
-        inverse, alpha, _ROUNDS, shares, counts, new, moved,
+        inverse, alpha, _ROUNDS, shares, counts, own, moved,
     )  # fmt: skip
     return gain, moved
 
@@ -220,15 +226,10 @@ def _learn(
     topics: Topics, documents: Documents, shares: Shares, schedule: Schedule
 ) -> Topics:
     """The same topics with the priors that their counts make most likely."""
-    if schedule.topic_prior:
 
-        def law(block: DocumentBlock, scratch: Scratch) -> MixtureStatistics:
-            counts = _topic_counts(documents, shares, block, scratch)
-            return topics.law_statistics(counts, block.weight, scratch)
+    def law(block: DocumentBlock, scratch: Scratch) -> MixtureStatistics:
+        counts = _topic_counts(documents, shares, block, scratch)
+        return topics.law_statistics(counts, block.weight, scratch)
 
-        topics = replace(topics, laws=topics.laws.m_step(documents.sum(law)))
-    if schedule.word_prior:
-        counts = topics.words[:, : topics.n_topics]
-        prior = word_concentration(counts, float(topics.prior[0, 0]))
-        topics = replace(topics, prior=np.full_like(topics.prior, prior))
-    return topics
+    laws = documents.sum(law) if schedule.topic_prior else None
+    return with_priors(topics, laws, words=schedule.word_prior)

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from sklgen.em._tasks import Scratch, Tasks
 from sklgen.families._base import Array
 from sklgen.mixture._starts import hash_sparse
-from sklgen.topics._kernels import Shares, scatter
+from sklgen.topics._kernels import Shares, count_words, scatter
 
 T = TypeVar("T")
 
@@ -89,8 +89,8 @@ class Documents(Tasks):
     def _ranges(self) -> Iterator[tuple[int, int]]:
         cells = float(self.weight @ np.diff(self.X.indptr))
         n = int(np.clip(cells // _BATCH_CELLS, 1, _BATCHES))
-        width = np.uint64(2**64 - 1) // np.uint64(n) + np.uint64(1)
-        batch = (self.seeds // width).astype(np.intp)
+        half = np.uint64(32)
+        batch = ((self.seeds >> half) * np.uint64(n) >> half).astype(np.intp)
         ends = np.searchsorted(batch, np.arange(n), side="right")
         low = 0
         for high in ends.tolist():
@@ -151,6 +151,35 @@ class Documents(Tasks):
         for _ in self.map(fill):
             pass
         return shares
+
+    def count_words(self, shares: Shares, weight: Array | None = None) -> Array:
+        """Expected number of tokens of each topic in each word.
+
+        Parameters
+        ----------
+        shares : ndarray of shape (n_cells, K')
+            Shares of topics in each cell.
+        weight : ndarray of shape (n,) or None, default=None
+            Weights other than those of the documents, in the order of X here.
+
+        Returns
+        -------
+        words : ndarray of shape (V, K')
+            The sums.
+        """
+        X = self.X
+        words = np.zeros((X.shape[1], shares.shape[1]))
+        weight = self.weight if weight is None else weight
+
+        def add(stripe: int, scratch: Scratch) -> None:
+            count_words(
+                X.data, X.indices, X.indptr, weight, stripe, self.n_threads, shares,
+                words,
+            )  # fmt: skip
+
+        for _ in self.run(add, range(self.n_threads)):
+            pass
+        return words
 
 
 def padded(n_topics: int) -> int:

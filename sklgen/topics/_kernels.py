@@ -61,6 +61,77 @@ def count_topics(cells: Cells, start: Index, shares: Shares, out: Array) -> None
                 row[k] += count * share[k]
 
 
+@njit(nogil=True, cache=True)
+def count_words(
+    cells: Cells,
+    columns: Index,
+    start: Index,
+    weights: Array,
+    stripe: int,
+    n_stripes: int,
+    shares: Shares,
+    words: Array,
+) -> None:
+    """Add the expected number of tokens of each topic to the words (V, K) of a stripe.
+
+    Documents count by `weights` (n,), and `shares` are those of their cells alone.
+    """
+    first = start[0]
+    for i in range(len(weights)):
+        if weights[i] == 0.0:
+            continue
+        for at in range(start[i], start[i + 1]):
+            if columns[at] % n_stripes != stripe:
+                continue
+            count = weights[i] * np.float64(cells[at])
+            row, share = words[columns[at]], shares[at - first]
+            for k in range(len(row)):
+                row[k] += count * share[k]
+
+
+@njit(
+    nogil=True,
+    cache=True,
+    fastmath={"contract", "nsz", "reassoc", "arcp"},
+    error_model="numpy",  # a check for zero would keep loops from vectors
+)
+def assign(
+    cells: Cells,
+    columns: Index,
+    start: Index,
+    weights: Array,
+    words: Array,
+    topics: Array,
+    shares: Shares,
+) -> float:
+    """Fill the `shares` of topics in the cells of documents, at fixed parameters.
+
+    They are proportional to the probabilities `words` (V, K) times the weights
+    `topics` (n, K) in each document. Returns the log-probability of all tokens,
+    documents counting by `weights` (n,).
+    """
+    n_topics = words.shape[1]
+    value = np.empty(n_topics)
+    first = start[0]
+    gain = 0.0
+    for i in range(len(weights)):
+        own = topics[i]
+        length = 0.0
+        for k in range(n_topics):
+            length += own[k]
+        for at in range(start[i], start[i + 1]):
+            row, share = words[columns[at]], shares[at - first]
+            total = 0.0
+            for k in range(n_topics):
+                value[k] = row[k] * own[k]
+                total += value[k]
+            unit = 1.0 / total
+            for k in range(n_topics):
+                share[k] = np.float32(value[k] * unit)
+            gain += weights[i] * np.float64(cells[at]) * np.log(total / length)
+    return gain
+
+
 @njit(
     nogil=True,
     cache=True,

@@ -1,11 +1,15 @@
-"""The concentration of words that expected counts make most likely."""
+"""Priors that expected counts make most likely."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import digamma
 
 from sklgen.families._base import Array
+from sklgen.mixture._structure import MixtureStatistics
+from sklgen.topics._structure import Topics
 
 # What is learned stays between these, whatever the counts.
 _BOUNDS = (1e-4, 1e2)
@@ -48,3 +52,31 @@ def word_concentration(words: Array, start: float) -> float:
         if abs(found - before) < _RESOLUTION * before:
             break
     return found
+
+
+def with_priors(
+    topics: Topics, laws: MixtureStatistics | None, *, words: bool
+) -> Topics:
+    """Learn the priors of topics in documents and of words in topics.
+
+    Parameters
+    ----------
+    topics : Topics
+        Topics with the counts to learn from.
+    laws : MixtureStatistics or None
+        What documents say about the laws of topics. None leaves these as they are.
+    words : bool
+        Whether the prior of words is learned; all words are alike in it.
+
+    Returns
+    -------
+    topics : Topics
+        The same counts with other priors.
+    """
+    if laws is not None:
+        topics = replace(topics, laws=topics.laws.m_step(laws))
+    if words:
+        counts = topics.words[:, : topics.n_topics]
+        found = word_concentration(counts, float(topics.prior[0, 0]))
+        topics = replace(topics, prior=np.full_like(topics.prior, found))
+    return topics

@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 
 from sklgen.em import Block, Scratch
 from sklgen.families import DirichletMultinomial
-from sklgen.families._base import Array
+from sklgen.families._base import Additive, Array
 from sklgen.families._counts import as_csr
 from sklgen.mixture._structure import Mixture, MixtureStatistics
 from sklgen.topics._documents import padded
+
+
+@dataclass(frozen=True)
+class TopicStatistics(Additive):
+    """Sums over documents: words (V, K') in topics, the laws', bound and weight."""
+
+    words: Array
+    laws: MixtureStatistics
+    bound: float
+    weight: float
 
 
 @dataclass(frozen=True)

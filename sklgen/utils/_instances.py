@@ -146,6 +146,22 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "families": {"n_components": 2, "families": {0: "gaussian"}},
         },
     ),
+    **_instances(
+        "topics.LDAMixture",
+        {
+            "three": {"n_components": 3, "n_topics": 4, "score_method": "completion"},
+            "learned": {"n_components": 2, "n_topics": 3, "concentration": None},
+        },
+    ),
+    **_instances(
+        "topics.LatentDirichletAllocation",
+        {
+            "three": {"n_components": 3, "n_jobs": 2},
+            "scvb0": {"n_components": 2, "method": "scvb0"},
+            "gibbs": {"n_components": 2, "method": "gibbs"},
+            "completion": {"n_components": 3, "score_method": "completion"},
+        },
+    ),
 }
 
 # Estimators that generate nothing: scikit-learn's checks apply, the contract does not.
