@@ -54,7 +54,9 @@ def probabilities(
         few = n_whole == len(tokens) and n_sums(n_whole, n_topics) <= most
         for c in range(len(weights)):
             alpha = alphas[c, :n_topics]
-            if few:
+            if weights[c] == 0.0:
+                logs[c] = -np.inf
+            elif few:
                 logs[c] = sum_topics(tokens, words, alpha)
             else:
                 logs[c] = sample_topics(

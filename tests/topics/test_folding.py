@@ -58,10 +58,19 @@ def test_one_law_gives_the_maximum_of_the_posterior():
                 assert log_posterior(ONE, x, other) <= best + 1e-7
 
 
-def test_slow_documents_arrive():
-    # Two topics nearly alike: plain steps take thousands.
-    topics = make_topics(n_topics=2, n_words=30, alpha=[[0.02, 0.02]], spread=50.0)
-    X, _ = draw_documents(topics, n=20, length=30)
+@pytest.mark.parametrize(
+    ("n_topics", "alpha", "spread"),
+    [
+        # Topics nearly alike: plain steps take thousands.
+        (2, 0.02, 50.0),
+        # Some leaps go the wrong way, again and again where they are not taken back.
+        (5, 0.1, 5.0),
+    ],
+)
+def test_slow_documents_arrive(n_topics, alpha, spread):
+    odds = np.full((1, n_topics), alpha)
+    topics = make_topics(n_topics, 30, alpha=odds, spread=spread, seed=n_topics)
+    X, _ = draw_documents(topics, n=300, length=30)
     counts, _ = fold_in(topics, X, 1)
     after = next_counts(topics, X, counts, topics.alphas)
     moved = np.abs(after - counts).sum(axis=1) / X.sum(axis=1)

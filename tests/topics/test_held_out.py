@@ -85,6 +85,19 @@ def test_few_topics_are_summed_exactly(alpha):
     assert estimate(topics, X) == pytest.approx(expected, rel=1e-12)
 
 
+def test_laws_of_no_document_have_no_part():
+    # Far more probable than the other law, so that this one alone would underflow.
+    rare, even = [1e-3, 1e6], [1.0, 1.0]
+    topics = make_topics(n_topics=2, n_words=3, alpha=[rare, even])
+    alone = make_topics(n_topics=2, n_words=3, alpha=[rare])
+    for each in (topics, alone):
+        each.words[:] = 0.0
+        each.words[0, 0] = each.words[1:, 1] = 1e12
+    topics.laws.weights[:] = [1.0, 0.0]
+    x = np.array([[150.0, 50.0, 100.0]])
+    assert estimate(topics, x) == pytest.approx(estimate(alone, x), rel=1e-12)
+
+
 def test_probabilities_of_all_sequences_sum_to_one():
     topics = make_topics(n_topics=4, n_words=3, n_laws=2)
     sequences = itertools.product(range(3), repeat=5)
