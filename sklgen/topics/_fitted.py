@@ -24,6 +24,7 @@ from sklgen.families._base import Array
 from sklgen.families._count_kernels import log_orders
 from sklgen.families._counts import dirichlet_draws
 from sklgen.mixture._count_rows import CountRows
+from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._coherence import MEASURES, coherence
 from sklgen.topics._folding import expected_shares, fold_in
 from sklgen.topics._held_out import completion, left_to_right
@@ -111,14 +112,15 @@ class FittedTopics(
         topics, threads = self._topics(), n_threads(self.n_jobs)
         if self.score_method == "completion":
             return completion(topics, X, seed=self._seed, n_threads=threads)
+        first, copies = _distinct(X)
         found = left_to_right(
             topics,
-            X,
+            X[first],
             n_particles=self.n_particles,
             seed=self._seed,
             n_threads=threads,
         )
-        return found, np.asarray(X.sum(axis=1, dtype=np.float64))
+        return found[copies], np.asarray(X.sum(axis=1, dtype=np.float64))
 
     def _score_samples(self, X: csr_array) -> Array:
         found, _ = self._log_likelihood(X)
@@ -250,3 +252,10 @@ class FittedTopics(
         cells = parts.tocoo()
         at = document[cells.row], cells.col
         return csr_array((cells.data, at), shape=(len(labels), parts.shape[1]))
+
+
+def _distinct(X: csr_array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows that are alike no other before them, and which of these each row is."""
+    hashes = hash_sparse(X, np.random.default_rng(0))
+    _, first, copies = np.unique(hashes, return_index=True, return_inverse=True)
+    return first, copies

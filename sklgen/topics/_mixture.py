@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from sklearn.utils import ClassifierTags
 from sklearn.utils._param_validation import Interval
 
 from sklgen.base import LatentMixin
@@ -34,7 +35,7 @@ class LDAMixture(LatentMixin, BaseTopicModel):
 
     Parameters
     ----------
-    n_components : int, default=1
+    n_components : int, default=2
         Number of clusters of documents.
     n_topics : int, default=10
         Number of topics.
@@ -155,7 +156,7 @@ class LDAMixture(LatentMixin, BaseTopicModel):
 
     def __init__(
         self,
-        n_components: int = 1,
+        n_components: int = 2,
         *,
         n_topics: int = 10,
         concentration: float | None = 20.0,
@@ -189,6 +190,12 @@ class LDAMixture(LatentMixin, BaseTopicModel):
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # scikit-learn's checks of sparse rows read here whether labels are two or more.
+        tags.classifier_tags = ClassifierTags(multi_class=self.n_components != 2)
+        return tags
 
     @property
     def _n_topics(self) -> int:

@@ -149,8 +149,8 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
         "topics.LDAMixture",
         {
-            "three": {"n_components": 3, "n_topics": 4, "score_method": "completion"},
-            "learned": {"n_components": 2, "n_topics": 3, "concentration": None},
+            "four": {"n_components": 4, "n_topics": 3},
+            "learned": {"n_topics": 2, "concentration": None, "method": "gibbs"},
         },
     ),
     **_instances(
@@ -159,7 +159,6 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "three": {"n_components": 3, "n_jobs": 2},
             "scvb0": {"n_components": 2, "method": "scvb0"},
             "gibbs": {"n_components": 2, "method": "gibbs"},
-            "completion": {"n_components": 3, "score_method": "completion"},
         },
     ),
 }
