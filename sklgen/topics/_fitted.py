@@ -128,7 +128,7 @@ class FittedTopics(
             return found
         base, totals = np.empty((2, X.shape[0]))
         log_orders(X.data, X.indptr, base, totals)
-        return found + base + self._lengths.log_probability(totals)
+        return np.asarray(found + base + self._lengths.log_probability(totals))
 
     def perplexity(self, X: Any, sample_weight: Any = None) -> float:
         """Perplexity of held-out documents, per token: lower is better.
