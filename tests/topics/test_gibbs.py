@@ -172,14 +172,13 @@ def test_counts_are_those_of_the_tokens():
             np.testing.assert_array_equal(own.sum(axis=1), lengths)
 
 
-@pytest.mark.parametrize("n_threads", [1, 3])
-def test_fractions_of_counts_and_weights_are_kept(n_threads):
+def test_fractions_of_counts_and_weights_are_kept():
     rng = np.random.default_rng(0)
     X = rng.gamma(0.5, 2.0, (25, 7)) * (rng.random((25, 7)) < 0.6)
     weight = rng.gamma(1.0, 1.5, 25)
     topics = start(np.full((7, 3), 0.2), np.full((2, 3), 0.4))
     schedule = Schedule(9, 0.0, 2, topic_prior=True, word_prior=True)
-    found = sample(X, topics, schedule, weight=weight, n_threads=n_threads)
+    found = sample(X, topics, schedule, weight=weight)
     words = found.topics.words
     np.testing.assert_allclose(words.sum(axis=1), weight @ X, rtol=1e-12)
     assert words.min() >= 0
@@ -213,9 +212,14 @@ def assert_same(found, expected):
     np.testing.assert_allclose(found.gains, expected.gains, rtol=1e-12)
 
 
-def test_threads_change_no_bit(clusters, monkeypatch):
+@pytest.mark.parametrize("unit", [1.0, 1.3])
+def test_threads_change_no_bit(clusters, unit, monkeypatch):
     monkeypatch.setattr("sklgen.topics._gibbs._TOKENS", 200)
-    one, three = (sample(*clusters, SCHEDULE, n_threads=n) for n in (1, 3))
+    X, topics = clusters
+    weight = np.full(len(X), unit)
+    one, three = (
+        sample(unit * X, topics, SCHEDULE, weight=weight, n_threads=n) for n in (1, 3)
+    )
     np.testing.assert_array_equal(one.topics.words, three.topics.words)
     np.testing.assert_array_equal(one.topics.alphas, three.topics.alphas)
     assert one.gains == three.gains
