@@ -109,18 +109,26 @@ class FittedTopics(
 
     def _log_likelihood(self, X: csr_array) -> tuple[Array, Array]:
         """Log-probability of the tokens that are scored, and their number."""
-        topics, threads = self._topics(), n_threads(self.n_jobs)
+        topics = self._topics()
         if self.score_method == "completion":
+            threads = n_threads(self.n_jobs)
             return completion(topics, X, seed=self._seed, n_threads=threads)
+        joint = self._log_joint(topics, X)
+        found = np.logaddexp.reduce(joint, axis=1)
+        return found, np.asarray(X.sum(axis=1, dtype=np.float64))
+
+    def _log_joint(self, topics: Topics, X: csr_array) -> Array:
+        """Log-probability (n, C) of the tokens of documents and of each law."""
         first, copies = _distinct(X)
         found = left_to_right(
             topics,
             X[first],
             n_particles=self.n_particles,
             seed=self._seed,
-            n_threads=threads,
+            n_threads=n_threads(self.n_jobs),
         )
-        return found[copies], np.asarray(X.sum(axis=1, dtype=np.float64))
+        with np.errstate(divide="ignore"):
+            return np.asarray(found[copies] + np.log(topics.laws.weights))
 
     def _score_samples(self, X: csr_array) -> Array:
         found, _ = self._log_likelihood(X)

@@ -85,7 +85,7 @@ def expected_shares(topics: Topics, counts: Array, laws: Array) -> Array:
     shares : ndarray of shape (n, K')
         Means over the laws of the expected shares given each; rows sum to one.
     """
-    shares = counts + _expected_prior(topics, laws, counts.sum(axis=1, keepdims=True))
+    shares = counts + topics.mean_prior(laws, counts.sum(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
@@ -94,7 +94,7 @@ def _fold_block(
 ) -> Array:
     """Expected topic counts (n, K') of the documents of a block."""
     lengths = X[block.rows].sum(axis=1, dtype=np.float64)[:, None]
-    alpha = _expected_prior(topics, topics.laws.weights, lengths)
+    alpha = topics.mean_prior(topics.laws.weights, lengths)
     counts: Array = lengths * (alpha / alpha.sum(axis=1, keepdims=True))
     steps = _STEPS if len(topics.alphas) == 1 else _STEPS_OF_LAWS
     left = np.arange(len(lengths))
@@ -108,15 +108,5 @@ def _fold_block(
         if not len(left):
             break
         clusters = topics.cluster_shares(counts[left], scratch).T
-        alpha = _expected_prior(topics, clusters, lengths[left])
+        alpha = topics.mean_prior(clusters, lengths[left])
     return counts
-
-
-def _expected_prior(topics: Topics, shares: Array, lengths: Array) -> Array:
-    """Parameters (n, K') that stand for all laws, as probable as `shares` (n, C) say.
-
-    As `Topics.expected_prior`, with the same bits for any number of documents.
-    """
-    weights = shares / (lengths + topics.alphas.sum(axis=1))
-    weights /= weights.sum(axis=1, keepdims=True)
-    return np.asarray((weights[:, :, None] * topics.alphas).sum(axis=1))

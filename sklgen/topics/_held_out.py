@@ -21,14 +21,15 @@ _FEW = 2.0**18
 def left_to_right(
     topics: Topics, X: csr_array, *, n_particles: int, seed: int, n_threads: int
 ) -> Array:
-    """Log-probability of the tokens of documents, as sequences.
+    """Log-probability of the tokens of documents as sequences, for each law of topics.
 
-    It is summed over the topics of the tokens and over the laws of topics. Documents
-    with few tokens, or of models with few topics, are summed exactly, token by token
-    over all numbers of tokens of each topic. For others it is estimated from left to
-    right: the probability of each token given those before it is the mean over
-    particles, each with topics of the earlier tokens. The estimate of the probability
-    has no bias, that of its logarithm one of about half its variance, downwards.
+    It is summed over the topics of the tokens. Documents with few tokens, or of models
+    with few topics, are summed exactly, token by token over all numbers of tokens of
+    each topic. For others it is estimated from left to right: the probability of each
+    token given those before it is the mean over particles, each with topics of the
+    earlier tokens. The estimate of the probability has no bias, that of its logarithm
+    one of about half its variance, downwards. More than 65,536 tokens are taken
+    together, a few of the same word at a time.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def left_to_right(
 
     Returns
     -------
-    log_probability : ndarray of shape (n,)
+    log_probability : ndarray of shape (n, C)
         In nats; zero for empty documents.
 
     Notes
@@ -64,17 +65,17 @@ def left_to_right(
        Evaluation methods for topic models. ICML.
     .. [2] Buntine, W. (2009). Estimating likelihoods for topic models. ACML.
     """
-    out = np.empty(X.shape[0])
+    out = np.empty((X.shape[0], len(topics.alphas)))
     rng = np.random.default_rng(seed)
     with Documents(X, np.ones(X.shape[0]), rng, n_threads) as documents:
         rows = documents.X
 
         def task(block: DocumentBlock, scratch: Scratch) -> None:
-            found = scratch("log-probability", block.weight.shape)
+            found = scratch("log-probability", (len(block.weight), out.shape[1]))
             probabilities(
                 rows.data, rows.indices, block.start, documents.seeds[block.rows],
-                topics.word_probabilities, topics.alphas, topics.laws.weights,
-                topics.n_topics, n_particles, _FEW, found,
+                topics.word_probabilities, topics.alphas, topics.n_topics, n_particles,
+                _FEW, found,
             )  # fmt: skip
             out[documents.order[block.rows]] = found
 

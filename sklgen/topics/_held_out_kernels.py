@@ -22,6 +22,8 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _A, _B, _C, _D = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 # Earlier tokens are drawn again each time that their number has grown so much.
 _GROWTH = 1.1
+# Number of tokens that a document is cut into.
+_MOST_TOKENS = 2**16
 
 
 @njit(nogil=True, cache=True)
@@ -32,46 +34,32 @@ def probabilities(
     seeds: State,
     words: Array,
     alphas: Array,
-    weights: Array,
     n_topics: int,
     n_particles: int,
     most: float,
     out: Array,
 ) -> None:
-    """Fill `out` (n,) with log-probabilities of the tokens of documents as sequences.
+    """Fill `out` (n, C) with log-probabilities of the tokens of documents as sequences.
 
-    `words` (V, K) has the probabilities of words, `alphas` (C, K) and `weights` (C,)
-    are the laws of topics. Documents of whole counts are summed over all topics where
+    `words` (V, K) has the probabilities of words, `alphas` (C, K) are the parameters of
+    the laws of topics. Documents of whole counts are summed over all topics where
     this takes no more than `most` products; others are estimated by particles.
     """
     state = np.empty(1, np.uint64)
-    logs = np.empty(len(weights))
     for i in range(len(out)):
         state[0] = seeds[i]
         at = start[i], start[i + 1]
         tokens, sizes, n_whole = _tokens(cells[at[0] : at[1]], state)
         tokens = columns[at[0] : at[1]][tokens]
         few = n_whole == len(tokens) and n_sums(n_whole, n_topics) <= most
-        for c in range(len(weights)):
+        for c in range(len(alphas)):
             alpha = alphas[c, :n_topics]
-            if weights[c] == 0.0:
-                logs[c] = -np.inf
-            elif few:
-                logs[c] = sum_topics(tokens, words, alpha)
+            if few:
+                out[i, c] = sum_topics(tokens, words, alpha)
             else:
-                logs[c] = sample_topics(
+                out[i, c] = sample_topics(
                     tokens, sizes, n_whole, words, alpha, n_particles, state
                 )
-        out[i] = _log_mean(logs, weights)
-
-
-@njit(nogil=True, cache=True)
-def _log_mean(logs: Array, weights: Array) -> float:
-    """Log of the weighted mean of exponentials."""
-    peak, total = logs.max(), 0.0
-    for c in range(len(logs)):
-        total += weights[c] * np.exp(logs[c] - peak)
-    return float(peak + np.log(total))
 
 
 @njit(nogil=True, cache=True)
@@ -90,7 +78,10 @@ def _tokens(cells: Cells, state: State) -> tuple[NDArray[np.intp], Array, int]:
     """Cells that tokens belong to, in random order; their sizes; how many are whole.
 
     What counts have beyond whole numbers makes smaller tokens, after the whole ones.
+    Where there would be too many tokens, some stand for several alike.
     """
+    if cells.sum() > _MOST_TOKENS:
+        return _large_tokens(cells, state)
     n_whole, n_parts = 0, 0
     for at in range(len(cells)):
         whole = int(cells[at])
@@ -111,6 +102,21 @@ def _tokens(cells: Cells, state: State) -> tuple[NDArray[np.intp], Array, int]:
     for m in range(n_whole, len(tokens)):
         sizes[m] = cells[tokens[m]] - np.floor(cells[tokens[m]])
     return tokens, sizes, n_whole
+
+
+@njit(nogil=True, cache=True)
+def _large_tokens(cells: Cells, state: State) -> tuple[NDArray[np.intp], Array, int]:
+    """As `_tokens`, each cell in equal parts, about as many in all as are allowed."""
+    size = cells.sum() / _MOST_TOKENS
+    n_parts = np.empty(len(cells), np.intp)
+    for at in range(len(cells)):
+        n_parts[at] = int(np.ceil(cells[at] / size))
+    tokens = np.repeat(np.arange(len(cells)), n_parts)
+    _shuffle(tokens, state)
+    sizes = np.empty(len(tokens))
+    for m in range(len(tokens)):
+        sizes[m] = cells[tokens[m]] / n_parts[tokens[m]]
+    return tokens, sizes, 0
 
 
 @njit(nogil=True, cache=True)

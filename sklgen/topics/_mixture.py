@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.special import softmax
 from sklearn.utils import ClassifierTags
 from sklearn.utils._param_validation import Interval
 
@@ -23,6 +24,9 @@ from sklgen.topics._structure import Topics
 
 # Sum of the parameters of each law where learning it starts.
 _CONCENTRATION = 20.0
+# Documents of so many tokens or fewer may have come from several clusters: these are
+# told by the probability of the tokens, others by the expected counts of topics.
+_SHORT = 64
 
 
 class LDAMixture(LatentMixin, BaseTopicModel):
@@ -238,7 +242,13 @@ class LDAMixture(LatentMixin, BaseTopicModel):
         return Mixture(self.weights_, self._law(self.doc_topic_prior_))
 
     def _predict_proba(self, X: csr_array) -> Array:
-        return self._proportions(self._topics(), X)[1]
+        topics = self._topics()
+        _, shares = self._proportions(topics, X)
+        short = np.flatnonzero(X.sum(axis=1) <= _SHORT)
+        if len(short) and len(self.weights_) > 1:
+            joint = self._log_joint(topics, X[short])
+            shares[short] = softmax(joint, axis=1)
+        return shares
 
     def _predict(self, X: csr_array) -> NDArray[np.intp]:
         return np.asarray(self._predict_proba(X).argmax(axis=1))

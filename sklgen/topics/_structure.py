@@ -80,15 +80,22 @@ class Topics:
     def expected_prior(self, topics: Array, scratch: Scratch) -> Array:
         """Parameters (n, K') that stand for all laws in documents with topic counts.
 
-        With one law, these are its own (1, K'). With more, the predictive
-        probabilities of the laws are averaged, as probable as each is.
+        With one law, these are its own (1, K').
         """
         if len(self.alphas) == 1:
             return self.alphas
-        shares = self.cluster_shares(topics, scratch)
-        whole = topics.sum(axis=1) + self.alphas.sum(axis=1)[:, None]
-        shares = (shares / whole).T
-        return np.asarray(shares @ self.alphas / shares.sum(axis=1, keepdims=True))
+        shares = self.cluster_shares(topics, scratch).T
+        return self.mean_prior(shares, topics.sum(axis=1, keepdims=True))
+
+    def mean_prior(self, shares: Array, lengths: Array) -> Array:
+        """Parameters (n, K') whose predictive law is the mean of those of the laws.
+
+        `shares` (n, C), or (C,), are the probabilities of the laws in documents with
+        `lengths` (n, 1). The bits do not depend on the number of documents.
+        """
+        weights = shares / (lengths + self.alphas.sum(axis=1))
+        weights /= weights.sum(axis=1, keepdims=True)
+        return np.asarray((weights[:, :, None] * self.alphas).sum(axis=1))
 
     def cluster_shares(self, topics: Array, scratch: Scratch) -> Array:
         """Probability (C, n) of each law, given expected topic counts (n, K')."""

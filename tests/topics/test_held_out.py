@@ -51,16 +51,17 @@ def by_two_topics(topics, x):
 
 
 def estimate(topics, X, seed=0, n_particles=20, n_threads=1):
-    return left_to_right(
+    found = left_to_right(
         topics, as_csr(X), n_particles=n_particles, seed=seed, n_threads=n_threads
     )
+    return mixed(topics, found)
 
 
 def particles(topics, x, n_copies, n_particles, seed=0):
     """Independent estimates for one document by particles, however short it is."""
     X = as_csr(np.repeat(x[None], n_copies, axis=0))
     seeds = np.random.default_rng(seed).integers(2**63, size=n_copies)
-    out = np.empty(n_copies)
+    out = np.empty((n_copies, len(topics.alphas)))
     _held_out_kernels.probabilities(
         X.data,
         X.indices,
@@ -68,13 +69,19 @@ def particles(topics, x, n_copies, n_particles, seed=0):
         seeds.astype(np.uint64),
         topics.word_probabilities,
         topics.alphas,
-        topics.laws.weights,
         topics.n_topics,
         n_particles,
         -1.0,
         out,
     )
-    return out
+    return mixed(topics, out)
+
+
+def mixed(topics, log_probability):
+    """Over all laws of topics."""
+    with np.errstate(divide="ignore"):
+        joint = log_probability + np.log(topics.laws.weights)
+    return np.logaddexp.reduce(joint, axis=1)
 
 
 @pytest.mark.parametrize("alpha", LAWS.values(), ids=LAWS)
