@@ -90,7 +90,7 @@ class CountFamily(WholeRowFamily):
                 )
             totals = self.lengths.draw(len(labels), rng)
         # Tokens one by one cost their number, whole rows the number of columns.
-        by_tokens = totals.sum() < len(labels) * self.shape[1]
+        by_tokens = totals.sum() <= len(labels) * self.shape[1]
         draw = self._draw_tokens if by_tokens else self._draw_rows
         return draw(labels, totals, rng)
 

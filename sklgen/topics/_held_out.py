@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.special import digamma, gammaln
 
 from sklgen.em import Scratch
 from sklgen.families._base import Array
@@ -11,11 +12,14 @@ from sklgen.families._counts import as_csr
 from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._documents import DocumentBlock, Documents
 from sklgen.topics._folding import expected_shares, fold_in
-from sklgen.topics._held_out_kernels import complete, halve, probabilities
+from sklgen.topics._held_out_kernels import add_logs, halve, probabilities
 from sklgen.topics._structure import Topics
 
 # Documents are summed over all topics where this takes no more products than so many.
 _FEW = 2.0**18
+
+# Documents of more tokens are not worth particles.
+_LONG = 8192
 
 
 def left_to_right(
@@ -28,8 +32,8 @@ def left_to_right(
     each topic. For others it is estimated from left to right: the probability of each
     token given those before it is the mean over particles, each with topics of the
     earlier tokens. The estimate of the probability has no bias, that of its logarithm
-    one of about half its variance, downwards. More than 65,536 tokens are taken
-    together, a few of the same word at a time.
+    one of about half its variance, downwards. For documents of more than 8,192 tokens
+    it is the variational lower bound, of which a few nats are missing.
 
     Parameters
     ----------
@@ -66,8 +70,12 @@ def left_to_right(
     .. [2] Buntine, W. (2009). Estimating likelihoods for topic models. ACML.
     """
     out = np.empty((X.shape[0], len(topics.alphas)))
+    long = X.sum(axis=1, dtype=np.float64) > _LONG
+    if long.any():
+        out[long] = _bounds(topics, X[long], n_threads)
     rng = np.random.default_rng(seed)
-    with Documents(X, np.ones(X.shape[0]), rng, n_threads) as documents:
+    # Documents of weight zero are left out.
+    with Documents(X, np.where(long, 0.0, 1.0), rng, n_threads) as documents:
         rows = documents.X
 
         def task(block: DocumentBlock, scratch: Scratch) -> None:
@@ -82,6 +90,31 @@ def left_to_right(
         for _ in documents.map(task):
             pass
     return out
+
+
+def _bounds(topics: Topics, X: csr_array, n_threads: int) -> Array:
+    """Variational lower bounds (n, C) of the log-probabilities under each law.
+
+    Shares of topics have Dirichlet laws with the expected topic counts.
+    """
+    counts, _ = fold_in(topics, X, n_threads)
+    K = topics.n_topics
+    out = np.empty((X.shape[0], len(topics.alphas)))
+    for c, alpha in enumerate(topics.alphas[:, :K]):
+        posterior = counts[:, :K] + alpha
+        logs = digamma(posterior) - digamma(posterior.sum(axis=1, keepdims=True))
+        weights = np.zeros_like(counts)
+        weights[:, :K] = np.exp(logs)
+        bound = _log_beta(posterior) - _log_beta(alpha)
+        bound -= np.sum(counts[:, :K] * logs, axis=1)
+        add_logs(X.data, X.indices, X.indptr, topics.word_probabilities, weights, bound)
+        out[:, c] = bound
+    return out
+
+
+def _log_beta(alpha: Array) -> Array:
+    """Log of the normaliser of Dirichlet laws, along the last axis."""
+    return np.asarray(gammaln(alpha).sum(axis=-1) - gammaln(alpha.sum(axis=-1)))
 
 
 def completion(
@@ -119,8 +152,8 @@ def completion(
         for half in halves
     )
     shares = expected_shares(topics, *fold_in(topics, given, n_threads))
-    out = np.empty(X.shape[0])
-    complete(
+    out = np.zeros(X.shape[0])
+    add_logs(
         scored.data, scored.indices, scored.indptr, topics.word_probabilities, shares,
         out,
     )  # fmt: skip

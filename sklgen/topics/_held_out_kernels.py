@@ -22,8 +22,8 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _A, _B, _C, _D = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 # Earlier tokens are drawn again each time that their number has grown so much.
 _GROWTH = 1.1
-# Number of tokens that a document is cut into.
-_MOST_TOKENS = 2**16
+# Of more tokens of a word, nearly half are in a random half of them.
+_MANY = 2**12
 
 
 @njit(nogil=True, cache=True)
@@ -78,10 +78,7 @@ def _tokens(cells: Cells, state: State) -> tuple[NDArray[np.intp], Array, int]:
     """Cells that tokens belong to, in random order; their sizes; how many are whole.
 
     What counts have beyond whole numbers makes smaller tokens, after the whole ones.
-    Where there would be too many tokens, some stand for several alike.
     """
-    if cells.sum() > _MOST_TOKENS:
-        return _large_tokens(cells, state)
     n_whole, n_parts = 0, 0
     for at in range(len(cells)):
         whole = int(cells[at])
@@ -102,21 +99,6 @@ def _tokens(cells: Cells, state: State) -> tuple[NDArray[np.intp], Array, int]:
     for m in range(n_whole, len(tokens)):
         sizes[m] = cells[tokens[m]] - np.floor(cells[tokens[m]])
     return tokens, sizes, n_whole
-
-
-@njit(nogil=True, cache=True)
-def _large_tokens(cells: Cells, state: State) -> tuple[NDArray[np.intp], Array, int]:
-    """As `_tokens`, each cell in equal parts, about as many in all as are allowed."""
-    size = cells.sum() / _MOST_TOKENS
-    n_parts = np.empty(len(cells), np.intp)
-    for at in range(len(cells)):
-        n_parts[at] = int(np.ceil(cells[at] / size))
-    tokens = np.repeat(np.arange(len(cells)), n_parts)
-    _shuffle(tokens, state)
-    sizes = np.empty(len(tokens))
-    for m in range(len(tokens)):
-        sizes[m] = cells[tokens[m]] / n_parts[tokens[m]]
-    return tokens, sizes, 0
 
 
 @njit(nogil=True, cache=True)
@@ -318,8 +300,11 @@ def halve(
         for at in range(start[i], start[i + 1]):
             whole = int(cells[at])
             half = 0.5 * (cells[at] - whole)
-            first[at] = second[at] = half
-            for _ in range(whole):
+            sure = whole // 2 if whole > _MANY else 0
+            first[at] = second[at] = half + sure
+            left -= 2 * sure
+            needed -= sure
+            for _ in range(whole - 2 * sure):
                 chosen = uniform(state) * left < needed
                 left -= 1
                 if chosen:
@@ -330,15 +315,14 @@ def halve(
 
 
 @njit(nogil=True, cache=True)
-def complete(
-    cells: Cells, columns: Index, start: Index, words: Array, shares: Array, out: Array
+def add_logs(
+    cells: Cells, columns: Index, start: Index, words: Array, weights: Array, out: Array
 ) -> None:
-    """Log-probability `out` (n,) of tokens given `shares` (n, K) of topics."""
+    """Add the logs of `words` (V, K) times `weights` (n, K), by tokens, to `out` (n,)."""
     for i in range(len(out)):
-        out[i] = 0.0
         for at in range(start[i], start[i + 1]):
             if cells[at] > 0:
-                p = _dot(words[columns[at]], shares[i])
+                p = _dot(words[columns[at]], weights[i])
                 out[i] += cells[at] * np.log(p)
 
 

@@ -371,3 +371,10 @@ def test_draws_of_lengths_follow_their_law(law):
     found = np.bincount(law.draw(n, np.random.default_rng(0)))[:12] / n
     expected = np.exp(law.log_probability(np.arange(12.0)))
     assert np.all(np.abs(found - expected) < 5 * np.sqrt(expected / n))
+
+
+def test_no_rows_are_drawn_for_no_labels():
+    family = Multinomial(None, np.log(np.full((2, 3), 1 / 3)), 0.1)
+    empty = np.zeros(0, np.int64)
+    rows = family.draw(empty, np.random.default_rng(0), empty)
+    assert rows.shape == (0, 3)

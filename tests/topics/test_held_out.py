@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 
 from sklgen.families._counts import as_csr
 from sklgen.mixture._starts import hash_sparse
-from sklgen.topics import _held_out_kernels
+from sklgen.topics import _held_out, _held_out_kernels
 from sklgen.topics._folding import expected_shares, fold_in
 from sklgen.topics._held_out import completion, left_to_right
 from tests.topics.topic_cases import draw_documents, make_topics
@@ -282,3 +282,26 @@ def test_completion_gives_each_half_the_same_chance():
     # Hypergeometric: half of each count, with this variance.
     assert first.mean(axis=0) == pytest.approx([3.0, 1.5, 0.5], abs=0.05)
     assert first[:, 0].var() == pytest.approx(6 * 0.25 * 4 / 9, rel=0.1)
+
+
+@pytest.mark.parametrize("alpha", LAWS.values(), ids=LAWS)
+def test_very_long_documents_are_bounded_from_below(alpha, monkeypatch):
+    topics = make_topics(alpha=alpha, n_topics=len(alpha[0]))
+    X, _ = draw_documents(topics, 6, 60)
+    exact = estimate(topics, X, n_particles=500)
+    monkeypatch.setattr(_held_out, "_LONG", 0)
+    gap = exact - estimate(topics, X)
+    assert (gap > 0.0).all()
+    assert (gap < 3.0).all()
+
+
+def test_counts_beyond_all_tokens_are_scored():
+    topics = make_topics(2)
+    X = 1e9 * draw_documents(topics, 4, 20)[0].toarray()
+    found = estimate(topics, X)
+    share = X / X.sum(axis=1, keepdims=True)
+    entropy = -np.where(share > 0, share * np.log(np.maximum(share, 1e-300)), 0.0)
+    assert (found <= -X.sum(axis=1) * entropy.sum(axis=1) * (1 - 1e-9)).all()
+    log_half, n_half = completion(topics, as_csr(X), seed=0, n_threads=1)
+    assert np.allclose(n_half, X.sum(axis=1) / 2)
+    assert np.isfinite(log_half).all()
