@@ -44,6 +44,7 @@ from sklgen.mixture import (
     GaussianMixture,
     TabularMixture,
 )
+from sklgen.topics import LatentDirichletAllocation, LDAMixture
 
 
 def runs(X, n):
@@ -93,6 +94,8 @@ MODELS = {
         "DirichletProcessMultinomialMixture": DirichletProcessMultinomialMixture(
             random_state=0
         ),
+        "LatentDirichletAllocation(10)": LatentDirichletAllocation(10, random_state=0),
+        "LDAMixture(10), 20 topics": LDAMixture(10, n_topics=20, random_state=0),
     },
     "Digits, shares": {
         "DirichletMixture(1)": DirichletMixture(random_state=0),
@@ -121,9 +124,11 @@ MODELS = {
 #
 # The score is the mean log-likelihood per held-out row, in nats: higher is better, and
 # comparable within one table; whole sequences are held out. K is the number of
-# components, which some models find, of states, or of clusters of sequences.
+# components, which some models find, of states, of topics, or of clusters.
 # The first fit and the first sample after an installation compile kernels, which takes
 # some seconds; here that happens before the clock starts.
+
+PARTS = ["weights_", "startprob_", "doc_topic_prior_"]
 
 
 def timed(call, *args, **kwargs):
@@ -142,9 +147,9 @@ for data_name, X in DATA.items():
         _, sample_seconds = timed(model.sample, 10_000, random_state=0)
         score = model.score(test)
         fitted[data_name, model_name], scores[data_name, model_name] = model, score
-        shares = model.weights_ if hasattr(model, "weights_") else model.startprob_
+        parts = next(getattr(model, name) for name in PARTS if hasattr(model, name))
         print(
-            f"  {model_name:<36}{len(shares):>4}{score:>11.3f}"
+            f"  {model_name:<36}{len(parts):>4}{score:>11.3f}"
             f"{fit_seconds:>8.3f}{sample_seconds:>10.4f}"
         )
 
