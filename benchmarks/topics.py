@@ -240,7 +240,7 @@ def compare_documents(folder, options):
         many = np.mean([model.perplexity(test[rows]) for rows in draws])
         tenths = np.reshape(draws, (-1, 10))
         few = np.mean([model.perplexity(test[rows]) for rows in tenths])
-        print(f"{name:<24}{few:>14.1f}{many:>14.1f}{few / many:>8.3f}", flush=True)
+        print(f"{name:<24}{few:>14.5g}{many:>14.5g}{few / many:>8.3g}", flush=True)
 
 
 def compare_numbers(folder, options):
