@@ -93,7 +93,9 @@ def infer(
     CVB0 [1]_ gives the topic of a token the odds of its word and its document, without
     the token itself: those of collapsed Gibbs sampling, at expected counts. Here the
     documents of a batch are revised side by side, the counts of words fixed but for
-    what each cell adds to them; then counts follow the shares.
+    the token itself; then counts follow the shares. Tokens of a word in a document
+    have the same shares. Before priors are learned, all of them are left out: else
+    they would hold on to each other where they start.
 
     Parameters
     ----------
@@ -128,11 +130,12 @@ def infer(
     """
     gains: list[float] = []
     words = topics.words.copy()
-    n_tokens = max(documents.n_tokens, 1.0)
+    topics = topics.with_words(words)
+    n_tokens = documents.n_tokens or 1.0
     converged = False
     while len(gains) < schedule.max_iter and not converged:
-        gains.append(_pass(topics, documents, shares, words) / n_tokens)
-        topics = topics.with_words(words)
+        most = np.inf if len(gains) < schedule.burn_in else 1.0
+        gains.append(_pass(topics, documents, shares, most) / n_tokens)
         monitor(gains[-1])
         if len(gains) < schedule.burn_in:
             continue
@@ -149,26 +152,29 @@ def infer(
     return Inference(topics.with_words(words), shares, tuple(gains), converged)
 
 
-def _pass(topics: Topics, documents: Documents, shares: Shares, words: Array) -> float:
-    """Revise all documents once, in place; the log-probability of all tokens."""
-    totals = words.sum(axis=0)
+def _pass(topics: Topics, documents: Documents, shares: Shares, most: float) -> float:
+    """Revise all documents once, in place; the log-probability of all tokens.
+
+    Each cell is revised without its own tokens, or as many of them as `most`.
+    """
+    totals = topics.words.sum(axis=0)
     gain = 0.0
     for batch in documents.batches:
         first, last = batch[0].start[0], batch[-1].start[-1]
         new = np.empty((last - first, shares.shape[1]), np.float32)
-        inverse = topics.inverse(totals)
-        task = partial(_revise, topics, documents, inverse, shares, first, new)
+        task = partial(_revise, topics, documents, totals, most, shares, first, new)
         for part, moved in documents.run(task, batch):
             gain += part
             totals = totals + moved
-        _move(documents, batch, new, shares, words)
+        _move(documents, batch, new, shares, topics.words)
     return gain
 
 
 def _revise(
     topics: Topics,
     documents: Documents,
-    inverse: Array,
+    totals: Array,
+    most: float,
     shares: Shares,
     first: int,
     new: Shares,
@@ -182,11 +188,11 @@ def _revise(
     X = documents.X
     counts = _topic_counts(documents, shares, block, scratch)
     alpha = topics.expected_prior(counts, scratch)
-    moved = np.zeros(len(inverse))
+    moved = np.zeros(len(totals))
     own = new[block.start[0] - first : block.start[-1] - first]
     gain = revise(
         X.data, X.indices, block.start, block.weight, topics.words, topics.prior,
-        inverse, alpha, _ROUNDS, shares, counts, own, moved,
+        totals, topics.pseudo_totals, alpha, _ROUNDS, most, shares, counts, own, moved,
     )  # fmt: skip
     return gain, moved
 

@@ -145,9 +145,11 @@ def revise(
     weights: Array,
     words: Array,
     prior: Array,
-    inverse: Array,
+    totals: Array,
+    pseudo_totals: Array,
     alpha: Array,
     n_rounds: int,
+    most: float,
     old: Shares,
     topics: Array,
     new: Shares,
@@ -155,16 +157,17 @@ def revise(
 ) -> float:
     """Revise the shares of topics in the cells of documents, the words fixed.
 
-    The words' counts `words` (V, K) contain each document once at the shares `old`,
-    which are taken out cell by cell. `prior` (V, K), or (1, K) where all words are
-    alike, is added to them, and `inverse` (K,) is one over the sums of both. `alpha`
-    (n, K), or (1, K), is added to the counts `topics` (n, K) of each document, which
-    follow the shares. `new` has the shares of these documents alone. `moved` (K,)
-    gains the change of the sums of `words`, documents counting by `weights` (n,).
+    The words' counts `words` (V, K) contain each document at the shares `old`. Each
+    cell is revised without its own tokens, or as many of them as `most`. `prior`
+    (V, K), or (1, K) where all words are alike, is added to them; `totals` (K,) and
+    `pseudo_totals` are the sums of both over words. `alpha` (n, K), or (1, K), is added
+    to the counts `topics` (n, K) of each document, which follow the shares. `new` has
+    the shares of these documents alone. `moved` (K,) gains the change of the sums of
+    `words`, documents counting by `weights` (n,).
 
     Returns the weighted sum of the log-probabilities of tokens given all others.
     """
-    n_topics = len(inverse)
+    n_topics = len(totals)
     value = np.empty(n_topics)
     first = start[0]
     many_words, many_alphas = len(prior) > 1, len(alpha) > 1
@@ -183,17 +186,20 @@ def revise(
                 row, pseudo = words[column], prior[column if many_words else 0]
                 before, after = old[at], new[at - first]
                 current = after if turn else before
+                out = min(count, most)
+                kept, own = count - out, min(weights[i], 1.0) * out
                 total = 0.0
                 for k in range(n_topics):
-                    own = count * before[k]
-                    word = row[k] - own
+                    mine = own * before[k]
+                    word = row[k] - mine
                     word = word if word > 0.0 else 0.0
-                    rest = counts[k] - count * current[k]
-                    rest = rest if rest > 0.0 else 0.0
-                    counts[k] = rest
-                    # To first order, one over the sum without the cell's own count.
-                    scale = inverse[k] + own * inverse[k] * inverse[k]
-                    both = (word + pseudo[k]) * scale * (rest + own_alpha[k])
+                    others = counts[k] - count * current[k]
+                    others = others if others > 0.0 else 0.0
+                    counts[k] = others
+                    rest = others + kept * current[k]
+                    size = totals[k] - mine
+                    size = (size if size > 0.0 else 0.0) + pseudo_totals[k]
+                    both = (word + pseudo[k]) * (rest + own_alpha[k]) / size
                     value[k] = both
                     total += both
                 unit = 1.0 / total
@@ -202,7 +208,7 @@ def revise(
                     after[k] = share
                     counts[k] += count * share
                 if turn == n_rounds - 1:
-                    gain += weights[i] * count * np.log(total / (length - count))
+                    gain += weights[i] * count * np.log(total / (length - out))
         for at in range(start[i], start[i + 1]):
             count = weights[i] * np.float64(cells[at])
             before, after = old[at], new[at - first]

@@ -69,13 +69,9 @@ class Topics:
         return pad(self.laws.components.alpha)
 
     @property
-    def n_pseudo_words(self) -> Array:
+    def pseudo_totals(self) -> Array:
         """Sum (K',) of the prior over words."""
         return np.asarray(self.prior.sum(axis=0) * (self.n_words / len(self.prior)))
-
-    def inverse(self, totals: Array) -> Array:
-        """One over the sum (K',) of counts and prior, for these sums of counts."""
-        return np.asarray(1.0 / (np.maximum(totals, 0.0) + self.n_pseudo_words))
 
     def expected_prior(self, topics: Array, scratch: Scratch) -> Array:
         """Parameters (n, K') that stand for all laws in documents with topic counts.
