@@ -102,9 +102,9 @@ for topic in np.argsort(-shares)[:3]:
 # Clusters of texts
 # -----------------
 #
-# :class:`~sklgen.topics.LDAMixture` finds clusters of texts that use topics alike. They
-# agree with the subpackages somewhat better than dominant topics do; 1 would be the
-# same partition.
+# :class:`~sklgen.topics.LDAMixture` finds clusters of texts that use topics alike, from
+# more topics than clusters. How far they agree with the subpackages, beside dominant
+# topics, is said by a number that would be 1 for the same partition.
 
 mixture = LDAMixture(10, n_topics=20, random_state=0).fit(X)
 for name, labels in {
