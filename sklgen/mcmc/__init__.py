@@ -1,0 +1,1 @@
+"""Posterior sampling by Markov chain Monte Carlo."""
