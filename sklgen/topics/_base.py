@@ -28,6 +28,8 @@ from sklgen.topics._structure import Topics, pad
 
 # Pseudo-count of each topic in the prior of the law of topics.
 TOPIC_COUNT = 1e-3
+# Products of two concentrations beyond these are no numbers.
+_LIMITS = (1e-100, 1e100)
 
 
 class BaseTopicModel(FittedTopics):
@@ -161,7 +163,8 @@ class BaseTopicModel(FittedTopics):
         given = {
             "max_iter": self.max_iter,
             "tol": self.tol,
-            "burn_in": self.burn_in,
+            # Laws are opened after the burn-in, also in a short run.
+            "burn_in": min(self.burn_in, self.max_iter),
             "topic_prior": self.learn_doc_topic_prior,
             "word_prior": self.learn_topic_word_prior
             and np.ndim(self.topic_word_prior) == 0,
@@ -220,7 +223,7 @@ class BaseTopicModel(FittedTopics):
         if self.method == "scvb0":
             with self._documents(X, weight, rng) as documents:
                 topics, self._seen, gain = step(topics, self._seen, documents, schedule)
-                gains = [gain / max(documents.n_tokens, 1.0)]
+                gains = [gain / (documents.n_tokens or 1.0)]
         else:
             window = self._seen.with_batch(X, weight)
             open_rows, open_weight = window.rows
@@ -243,7 +246,9 @@ class BaseTopicModel(FittedTopics):
         self._fitted_shape = self._shape
         self.components_ = np.ascontiguousarray((topics.words + topics.prior)[:, :K].T)
         prior = topics.prior[:, :K].T
-        self.topic_word_prior_ = float(prior[0, 0]) if prior.shape[1] == 1 else prior
+        # One number, unless it was a matrix for a single word.
+        alike = prior.shape[1] == 1 and bool((prior == prior[0, 0]).all())
+        self.topic_word_prior_ = float(prior[0, 0]) if alike else prior
         self._store_laws(topics.laws)
 
     def _topics(self) -> Topics:
@@ -257,6 +262,7 @@ class BaseTopicModel(FittedTopics):
 def _as_table(given: Any, n_words: int, n_topics: int) -> Array:
     """A prior (K, V) or a number as a padded table of words."""
     if np.ndim(given) == 0:
+        check_prior(np.atleast_1d(given), "topic_word_prior")
         return np.full((1, padded(n_topics)), float(given))
     prior = np.asarray(given, dtype=np.float64)
     if prior.shape != (n_topics, n_words):
@@ -264,20 +270,20 @@ def _as_table(given: Any, n_words: int, n_topics: int) -> Array:
             f"topic_word_prior has shape {prior.shape}: give one positive number, or "
             f"one for each topic and word, of shape ({n_topics}, {n_words})."
         )
-    check_positive(prior, "topic_word_prior")
+    check_prior(prior, "topic_word_prior")
     table = pad(prior.T)
     # Topics beyond the last have no counts: any positive prior will do.
     table[:, n_topics:] = 1.0
     return table
 
 
-def check_positive(values: Array, name: str) -> None:
-    """Check that numbers are positive and finite.
+def check_prior(values: Array, name: str) -> None:
+    """Check that concentrations are positive, and their products numbers.
 
     Parameters
     ----------
     values : ndarray
-        The numbers.
+        The concentrations.
     name : str
         Their name, for the message.
 
@@ -286,8 +292,10 @@ def check_positive(values: Array, name: str) -> None:
     ValueError
         If one of them is not.
     """
-    wrong = ~(np.isfinite(values) & (values > 0))
+    low, high = _LIMITS
+    wrong = ~((values >= low) & (values <= high))
     if wrong.any():
         raise ValueError(
-            f"{name} must be positive and finite, got {values[wrong].flat[0]}."
+            f"{name} must be positive and finite, from {low} to {high}, got "
+            f"{values[wrong].flat[0]}: more extreme ones would have the same effect."
         )

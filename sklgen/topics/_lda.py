@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklgen.families import DirichletMultinomial
 from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture
-from sklgen.topics._base import TOPIC_COUNT, BaseTopicModel, check_positive
+from sklgen.topics._base import TOPIC_COUNT, BaseTopicModel, check_prior
 
 
 class LatentDirichletAllocation(BaseTopicModel):
@@ -45,7 +45,7 @@ class LatentDirichletAllocation(BaseTopicModel):
     learn_topic_word_prior : bool, default=True
         Whether the concentration of words is learned; it stays alike for all words.
     burn_in : int, default=20
-        Number of passes before priors are learned.
+        Number of passes before priors are learned, or `max_iter` if that is less.
     max_iter : int, default=100
         Largest number of passes over the documents, or of sweeps of "gibbs".
     tol : float, default=1e-4
@@ -134,7 +134,7 @@ class LatentDirichletAllocation(BaseTopicModel):
     >>> bool((topics[:15] == topics[0]).all() and topics[0] != topics[-1])
     True
     >>> model.sample(3, random_state=0).shape
-    (3, 13)
+    (3, 12)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -191,7 +191,7 @@ class LatentDirichletAllocation(BaseTopicModel):
                 f"doc_topic_prior has shape {alpha.shape}: give one positive number, "
                 f"or one for each of n_components={self.n_components} topics."
             )
-        check_positive(alpha.reshape(-1), "doc_topic_prior")
+        check_prior(alpha.reshape(-1), "doc_topic_prior")
         return _one_law(np.broadcast_to(alpha, self.n_components))
 
     def _open_laws(self, rng: np.random.Generator) -> None:

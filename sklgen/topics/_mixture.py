@@ -19,7 +19,7 @@ from sklgen.families._base import Array
 from sklgen.families._counts import as_csr
 from sklgen.mixture._dirichlet_multinomial import DirichletMultinomialMixture
 from sklgen.mixture._structure import Mixture
-from sklgen.topics._base import TOPIC_COUNT, BaseTopicModel
+from sklgen.topics._base import TOPIC_COUNT, BaseTopicModel, check_prior
 from sklgen.topics._structure import Topics
 
 # Sum of the parameters of each law where learning it starts.
@@ -67,7 +67,8 @@ class LDAMixture(LatentMixin, BaseTopicModel):
     learn_topic_word_prior : bool, default=True
         Whether the concentration of words is learned; it stays alike for all words.
     burn_in : int, default=20
-        Number of passes before documents are clustered and priors learned.
+        Number of passes before documents are clustered and priors learned, or
+        `max_iter` if that is less.
     max_iter : int, default=100
         Largest number of passes over the documents, or of sweeps of "gibbs".
     tol : float, default=1e-4
@@ -212,6 +213,7 @@ class LDAMixture(LatentMixin, BaseTopicModel):
 
     def _first_laws(self) -> Mixture[DirichletMultinomial]:
         alpha = np.full((1, self.n_topics), float(self.doc_topic_prior))
+        check_prior(alpha, "doc_topic_prior")
         return Mixture(np.ones(1), self._law(alpha))
 
     def _open_laws(self, rng: np.random.Generator) -> Any:
@@ -222,7 +224,10 @@ class LDAMixture(LatentMixin, BaseTopicModel):
             clusters = DirichletMultinomialMixture(
                 self.n_components, random_state=seed, n_jobs=self.n_jobs
             )
-            rows = as_csr(counts[:, : topics.n_topics].copy())
+            # A mixture asks for two rows: a document is two of half its weight.
+            n = max(2 // len(weight), 1)
+            weight = np.repeat(weight / n, n)
+            rows = as_csr(np.repeat(counts[:, : topics.n_topics], n, axis=0))
             clusters.fit(rows, sample_weight=weight)
             alpha = _CONCENTRATION * clusters.probabilities_
             if self.concentration is not None:

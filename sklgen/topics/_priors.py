@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import digamma
 
 from sklgen.families._base import Array
@@ -13,8 +14,7 @@ from sklgen.topics._structure import Topics
 
 # What is learned stays between these, whatever the counts.
 _BOUNDS = (1e-4, 1e2)
-_STEPS = 50
-_RESOLUTION = 1e-6
+_RESOLUTION = 1e-8
 
 
 def word_concentration(words: Array, start: float) -> float:
@@ -25,14 +25,14 @@ def word_concentration(words: Array, start: float) -> float:
     words : ndarray of shape (V, K)
         Expected number of tokens of each word in each topic.
     start : float
-        Positive concentration to start from.
+        Positive concentration, which stays where the counts tell nothing.
 
     Returns
     -------
     concentration : float
-        Between 1e-4 and 100, after up to 50 of Minka's steps [1]_, each of which raises
-        the likelihood. A count below one is one with that probability: formulas for
-        real counts take it for much more where the concentration is low.
+        Between 1e-4 and 100, where the slope of the likelihood [1]_ is zero. A count or
+        total below one is one with that probability: formulas for real counts take it
+        for much more where the concentration is low.
 
     References
     ----------
@@ -40,18 +40,25 @@ def word_concentration(words: Array, start: float) -> float:
     """
     few, many = words[words < 1.0].sum(), words[words >= 1.0]
     totals = words.sum(axis=0)
-    n_words, found = len(words), start
-    if not totals.any():
-        return found
+    few -= totals[totals < 1.0].sum()
+    totals = totals[totals >= 1.0]
+    if not len(totals):
+        return start
     levels, copies = np.unique(np.rint(many), return_counts=True)
-    for _ in range(_STEPS):
-        rise = few / found + copies @ (digamma(levels + found) - digamma(found))
-        width = n_words * found
-        cost = n_words * np.sum(digamma(totals + width) - digamma(width))
-        before, found = found, float(np.clip(found * rise / cost, *_BOUNDS))
-        if abs(found - before) < _RESOLUTION * before:
-            break
-    return found
+
+    def slope(log_concentration: float) -> float:
+        found = np.exp(log_concentration)
+        width = len(words) * found
+        rise = copies @ (digamma(levels + found) - digamma(found))
+        cost = np.sum(digamma(totals + width) - digamma(width))
+        return float(few / found + rise - len(words) * cost)
+
+    low, high = np.log(_BOUNDS)
+    if slope(low) <= 0.0:
+        return _BOUNDS[0]
+    if slope(high) >= 0.0:
+        return _BOUNDS[1]
+    return float(np.exp(brentq(slope, low, high, xtol=_RESOLUTION)))
 
 
 def with_priors(

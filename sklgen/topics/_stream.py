@@ -251,7 +251,7 @@ def passes_in_batches(
     Shares are kept for one batch at a time.
     """
     pieces = range(0, len(documents.weight), _STEP_DOCUMENTS)
-    n_tokens = max(documents.n_tokens, 1.0)
+    n_tokens = documents.n_tokens or 1.0
     weight = float(documents.weight.sum())
     threads = documents.n_threads
     statistics: TopicStatistics | None = None
