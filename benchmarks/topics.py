@@ -219,8 +219,9 @@ def tell_ratio(points, theirs):
     ours = min(reached)
     wall, processor = np.divide(ours[:2], theirs[:2])
     print(
-        f"tomotopy has {theirs[2]:.1f} after {theirs[0]:.2f} s, cvb0 {ours[2]:.1f} after "
-        f"{ours[0]:.2f} s: {wall:.2f} of the time, {processor:.2f} of the processor's"
+        f"tomotopy has {theirs[2]:.1f} after {theirs[0]:.2f} s, cvb0 {ours[2]:.1f} "
+        f"after {ours[0]:.2f} s: {wall:.2f} of the time, {processor:.2f} of the "
+        "processor's"
     )
 
 
@@ -335,6 +336,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.filterwarnings("ignore", "The training result may differ")
     for name in options.sections:
         threads, load = n_threads(None), os.getloadavg()[0]
         print(f"\n{name}: {threads} threads, {os.cpu_count()} cores, load {load:.1f}")
