@@ -318,7 +318,7 @@ def halve(
 def add_logs(
     cells: Cells, columns: Index, start: Index, words: Array, weights: Array, out: Array
 ) -> None:
-    """Add the logs of `words` (V, K) times `weights` (n, K), by tokens, to `out` (n,)."""
+    """Add logs of `words` (V, K) times `weights` (n, K), by tokens, to `out` (n,)."""
     for i in range(len(out)):
         for at in range(start[i], start[i + 1]):
             if cells[at] > 0:
