@@ -19,7 +19,7 @@ from sklgen.families._base import Array
 from sklgen.families._lengths import tabulate
 from sklgen.mixture._base import N_JOBS, check_continues, progress
 from sklgen.mixture._structure import Mixture
-from sklgen.topics._cvb0 import Schedule, infer
+from sklgen.topics._cvb0 import Schedule, first_shares, infer
 from sklgen.topics._documents import Documents, padded
 from sklgen.topics._fitted import FittedTopics
 from sklgen.topics._gibbs import sample_topics
@@ -212,7 +212,7 @@ class BaseTopicModel(FittedTopics):
             return sample_topics(start, documents, schedule, rng, **options)
         if self.method == "scvb0":
             return passes_in_batches(start, documents, schedule, rng, **options)
-        shares = documents.random_shares(self._n_topics)
+        shares = first_shares(start, documents)
         start = start.with_words(documents.count_words(shares))
         return infer(start, documents, shares, schedule, **options)
 

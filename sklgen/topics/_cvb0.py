@@ -79,6 +79,37 @@ class Inference:
     converged: bool
 
 
+def first_shares(topics: Topics, documents: Documents) -> Shares:
+    """Random shares of topics in the cells of documents, by the odds of the prior.
+
+    Parameters
+    ----------
+    topics : Topics
+        Topics without counts. Words that have more of a prior in one topic start there.
+    documents : Documents
+        The documents, opened.
+
+    Returns
+    -------
+    shares : ndarray of shape (n_cells, K')
+        Rows sum to one.
+    """
+    shares = documents.random_shares(topics.n_topics)
+    if len(topics.prior) == 1:
+        return shares
+    odds = topics.prior / topics.prior.sum(axis=0)
+    indices = documents.X.indices
+
+    def seed(block: DocumentBlock, scratch: Scratch) -> None:
+        own = slice(block.start[0], block.start[-1])
+        seeded = shares[own] * odds[indices[own]]
+        shares[own] = seeded / seeded.sum(axis=1, keepdims=True)
+
+    for _ in documents.map(seed):
+        pass
+    return shares
+
+
 def infer(
     topics: Topics,
     documents: Documents,

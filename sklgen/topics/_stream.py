@@ -13,7 +13,7 @@ from sklgen.em import Scratch, blend
 from sklgen.em._tasks import total
 from sklgen.families._base import Array
 from sklgen.families._counts import as_csr
-from sklgen.topics._cvb0 import Inference, Schedule, infer
+from sklgen.topics._cvb0 import Inference, Schedule, first_shares, infer
 from sklgen.topics._documents import DocumentBlock, Documents
 from sklgen.topics._folding import fold_in
 from sklgen.topics._kernels import Shares, assign, count_topics
@@ -282,7 +282,7 @@ def _begin(
     topics: Topics, batch: Documents, schedule: Schedule, open_laws: Any
 ) -> tuple[Topics, TopicStatistics]:
     """Topics of the first batch, and its sums."""
-    shares = batch.random_shares(topics.n_topics)
+    shares = first_shares(topics, batch)
     start = topics.with_words(batch.count_words(shares))
     short = replace(schedule, max_iter=schedule.burn_in, tol=0.0)
     found = infer(start, batch, shares, short, open_laws=open_laws)
