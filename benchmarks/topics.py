@@ -16,6 +16,7 @@ clusters    Normalized mutual information of clusters and labels of BBC.
 batches     Learning from AP in 20 batches, against learning from all documents.
 
 Seconds are those of the clock and those that processors worked, over all threads.
+sklgen and tomotopy have as many as there are cores, or OMP_NUM_THREADS, the others one.
 tomotopy and gensim are left out where they are not installed.
 """
 
@@ -130,7 +131,7 @@ def ours(method, X, **parameters):
 def fit_scikit_learn(X, passes):
     model = Peer(
         TOPICS, doc_topic_prior=ALPHA, topic_word_prior=BETA, max_iter=passes,
-        random_state=0, n_jobs=n_threads(None),
+        random_state=0,
     )  # fmt: skip
     _, *seconds = clocked(lambda: model.fit(X))
     return probabilities(model.components_), *seconds
