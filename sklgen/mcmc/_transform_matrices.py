@@ -1,0 +1,224 @@
+"""Maps of real vectors onto matrices of correlations and covariances.
+
+Vectors have the free elements of the lower triangle, row by row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sklgen.families._base import Array
+from sklgen.mcmc._transform_vectors import check_length
+from sklgen.mcmc._transforms import Transform, bounded_exp
+
+_NEAR = 1e-8
+# Diagonals of Cholesky factors: their squares are ordinary numbers too.
+_LARGEST_LOG = 340.0
+
+
+def _log_sech(u: Array) -> Array:
+    distance = np.abs(u)
+    return np.asarray(np.log(2.0) - distance - np.log1p(np.exp(-2.0 * distance)))
+
+
+def _is_factor(L: Array) -> bool:
+    diagonal = np.diagonal(L, axis1=-2, axis2=-1)
+    upper = np.triu(L, 1)
+    return bool(np.isfinite(L).all() and (diagonal > 0.0).all() and not upper.any())
+
+
+@dataclass(frozen=True)
+class CorrelationCholesky(Transform):
+    """Cholesky factors of correlation matrices, by partial correlations tanh(u) [1]_.
+
+    The Jacobian is that of the elements below the diagonal.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+
+    References
+    ----------
+    .. [1] Lewandowski, D., Kurowicka, D. and Joe, H. (2009). Generating random
+       correlation matrices based on vines and extended onion method. Journal of
+       Multivariate Analysis, 100.
+    """
+
+    n: int
+    support: ClassVar[str] = (
+        "lower triangular with a positive diagonal and rows of length one"
+    )
+
+    def __post_init__(self) -> None:
+        check_length(self.n)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an x."""
+        return (self.n, self.n)
+
+    @property
+    def size(self) -> int:
+        """Length of a u."""
+        return self.n * (self.n - 1) // 2
+
+    def _matrix(self, u: Array) -> Array:
+        out = np.zeros((*u.shape[:-1], self.n, self.n))
+        out[..., *np.tril_indices(self.n, -1)] = u
+        return out
+
+    def _vector(self, matrix: Array) -> Array:
+        return np.asarray(matrix[..., *np.tril_indices(self.n, -1)])
+
+    @property
+    def _powers(self) -> Array:
+        """Exponents of sech(u_ij) in the Jacobian."""
+        i, j = np.tril_indices(self.n, -1)
+        return np.asarray(i - j + 1.0)
+
+    def _rest(self, matrix: Array) -> Array:
+        """Length that is left for elements (i, j) by those to the left of them."""
+        logs = _log_sech(matrix)
+        return bounded_exp(np.cumsum(logs, axis=-1) - logs)
+
+    def _factor(self, matrix: Array) -> Array:
+        return np.tril((np.tanh(matrix) + np.eye(self.n)) * self._rest(matrix))
+
+    def _forward(self, u: Array) -> tuple[Array, Array]:
+        return self._factor(self._matrix(u)), _log_sech(u) @ self._powers
+
+    def _pull_back(self, gradient: Array, u: Array) -> Array:
+        matrix = self._matrix(u)
+        lower = np.tril(gradient)
+        scaled = lower * self._factor(matrix)
+        to_right = np.cumsum(scaled[..., ::-1], axis=-1)[..., ::-1] - scaled
+        own = lower * self._rest(matrix) * np.exp(2.0 * _log_sech(matrix))
+        by_element = self._vector(own - np.tanh(matrix) * to_right)
+        return np.asarray(by_element - self._powers * np.tanh(u))
+
+    def _supports(self, x: Array) -> bool:
+        lengths = (x**2).sum(axis=-1)
+        return _is_factor(x) and bool((np.abs(lengths - 1.0) < _NEAR).all())
+
+    def _inverse(self, x: Array) -> Array:
+        squares = x**2
+        to_right = np.cumsum(squares[..., ::-1], axis=-1)[..., ::-1] - squares
+        rest = np.sqrt(self._vector(to_right))
+        return np.asarray(np.arcsinh(self._vector(x) / rest))
+
+
+class _Triangular(Transform):
+    """What has a lower triangle with a diagonal exp(u)."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        check_length(self.n)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an x."""
+        return (self.n, self.n)
+
+    @property
+    def size(self) -> int:
+        """Length of a u."""
+        return self.n * (self.n + 1) // 2
+
+    def _diagonal(self, u: Array) -> Array:
+        i = np.arange(self.n)
+        return np.asarray(u[..., i * (i + 3) // 2])
+
+    def _factor(self, u: Array) -> Array:
+        L = np.zeros((*u.shape[:-1], self.n, self.n))
+        L[..., *np.tril_indices(self.n)] = u
+        i = np.arange(self.n)
+        L[..., i, i] = bounded_exp(self._diagonal(u), _LARGEST_LOG)
+        return L
+
+    def _of_factor(self, L: Array) -> Array:
+        matrix = L.copy()
+        i = np.arange(self.n)
+        matrix[..., i, i] = np.log(L[..., i, i])
+        return np.asarray(matrix[..., *np.tril_indices(self.n)])
+
+    def _by_factor(self, gradient: Array, L: Array, powers: Array) -> Array:
+        """Gradient in u, given that in L and powers of the diagonal besides."""
+        by_element = gradient.copy()
+        i = np.arange(self.n)
+        by_element[..., i, i] = gradient[..., i, i] * L[..., i, i] + powers
+        return np.asarray(by_element[..., *np.tril_indices(self.n)])
+
+
+@dataclass(frozen=True)
+class CovarianceCholesky(_Triangular):
+    """Lower triangular matrices with a positive diagonal.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    """
+
+    n: int
+    support: ClassVar[str] = "lower triangular with a positive diagonal"
+
+    def _forward(self, u: Array) -> tuple[Array, Array]:
+        return self._factor(u), np.asarray(self._diagonal(u).sum(axis=-1))
+
+    def _pull_back(self, gradient: Array, u: Array) -> Array:
+        return self._by_factor(gradient, self._factor(u), np.ones(self.n))
+
+    def _supports(self, x: Array) -> bool:
+        return _is_factor(x)
+
+    def _inverse(self, x: Array) -> Array:
+        return self._of_factor(x)
+
+
+@dataclass(frozen=True)
+class Covariance(_Triangular):
+    """Covariance matrices, by their Cholesky factors.
+
+    The Jacobian is that of the elements of the lower triangle. Gradients are by all
+    elements, as if they were free, which is what automatic differentiation gives.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    """
+
+    n: int
+    support: ClassVar[str] = "symmetric and positive definite"
+
+    @property
+    def _powers(self) -> Array:
+        return np.asarray(self.n + 1.0 - np.arange(self.n))
+
+    def _forward(self, u: Array) -> tuple[Array, Array]:
+        L = self._factor(u)
+        log_jacobian = self._diagonal(u) @ self._powers + self.n * np.log(2.0)
+        return L @ np.swapaxes(L, -1, -2), np.asarray(log_jacobian)
+
+    def _pull_back(self, gradient: Array, u: Array) -> Array:
+        L = self._factor(u)
+        by_factor = (gradient + np.swapaxes(gradient, -1, -2)) @ L
+        return self._by_factor(by_factor, L, self._powers)
+
+    def _supports(self, x: Array) -> bool:
+        across = np.swapaxes(x, -1, -2)
+        if not np.isfinite(x).all() or not np.allclose(x, across, rtol=_NEAR, atol=0.0):
+            return False
+        try:
+            np.linalg.cholesky(x)
+        except np.linalg.LinAlgError:
+            return False
+        return True
+
+    def _inverse(self, x: Array) -> Array:
+        return self._of_factor(np.asarray(np.linalg.cholesky(x)))
