@@ -150,11 +150,7 @@ def _ess_below(chains: Array, share: float) -> Array:
     """
     flat = chains.reshape(len(chains), -1)
     below = chains <= np.quantile(flat, share, axis=1)[:, None, None]
-    size = np.full(len(chains), np.nan)
-    told = ~below.all(axis=(1, 2))
-    if told.any():
-        size[told] = _plain_ess(_split(below[told].astype(np.float64)))
-    return size
+    return _plain_ess(_split(below.astype(np.float64)))
 
 
 @_per_scalar

@@ -16,7 +16,7 @@ _PRIOR_SHAPE, _PRIOR_SIZE = 0.5, 10.0
 _NEGLIGIBLE = 10.0 * np.finfo(np.float64).eps
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def smooth_all(log_weights: Array, lengths: NDArray[np.int64], shapes: Array) -> None:
     """Smooth the largest of the weights in each row, and normalise the row.
 
@@ -36,7 +36,7 @@ def smooth_all(log_weights: Array, lengths: NDArray[np.int64], shapes: Array) ->
         row -= np.log(np.exp(row).sum())
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _smooth(row: Array, length: int) -> float:
     """Put expected order statistics in place of the largest of the weights.
 
@@ -65,7 +65,7 @@ def _smooth(row: Array, length: int) -> float:
     return shape
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fit_pareto(x: Array) -> tuple[float, float]:
     """Shape and scale of the generalised Pareto law of sorted excesses.
 
