@@ -116,6 +116,14 @@ class Trace:
             np.empty((n_chains, n_draws, kernels.N_RECORDS)),
         )
 
+    def until(self, n_draws: int) -> Trace:
+        """Keep the first draws."""
+        return Trace(
+            self.positions[:, :n_draws],
+            self.gradients[:, :n_draws],
+            self.records[:, :n_draws],
+        )
+
     @property
     def log_densities(self) -> Array:
         """Log-density of each draw."""

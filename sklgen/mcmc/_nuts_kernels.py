@@ -52,7 +52,7 @@ _SUMS = {"contract", "nsz", "reassoc"}
 def _bits(streams: Streams, c: int) -> np.uint64:
     s0, s1, s2, s3 = streams[c, 0], streams[c, 1], streams[c, 2], streams[c, 3]
     x = s0 + s3
-    out = ((x << np.uint64(23)) | (x >> np.uint64(41))) + s0
+    out: np.uint64 = ((x << np.uint64(23)) | (x >> np.uint64(41))) + s0
     t = s1 << np.uint64(17)
     s2 ^= s0
     s3 ^= s1
