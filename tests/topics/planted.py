@@ -13,13 +13,14 @@ def plant(n=300, n_words=60, n_topics=4, length=50, alpha=0.15, seed=0):
 
 
 def plant_clusters(n=300, n_words=80, length=60, seed=0):
-    """Documents of three clusters over six topics, words in topics, and the labels."""
+    """Documents of three clusters over six topics, their words, and the labels."""
     rng = np.random.default_rng(seed)
     words = rng.dirichlet(np.full(n_words, 0.1), 6)
-    alpha = 0.3 + 8.0 * np.repeat(np.eye(3), 2, axis=1)
-    labels = rng.integers(3, size=n)
+    alpha = 0.02 + 3.0 * np.repeat(np.eye(3), 2, axis=1)
+    labels = rng.choice(3, n, p=[0.5, 0.3, 0.2])
     shares = np.stack([rng.dirichlet(alpha[c]) for c in labels])
-    return draw(shares, words, length, rng), words, labels
+    means = alpha / alpha.sum(axis=1, keepdims=True) @ words
+    return draw(shares, words, length, rng), means, labels
 
 
 def draw(shares, words, length, rng):

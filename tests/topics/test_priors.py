@@ -41,6 +41,10 @@ def test_concentration_of_words_is_the_likeliest(concentration):
 def test_less_than_a_token_tells_nothing_of_the_concentration(scale):
     words = scale * np.random.default_rng(0).random((30, 4))
     assert word_concentration(words, 0.07) == pytest.approx(0.07, rel=1e-9)
+    whole = np.random.default_rng(1).poisson(np.linspace(0.0, 20.0, 30))[:, None] * 1.0
+    expected = word_concentration(whole, 0.07)
+    both = np.hstack([whole, words])
+    assert word_concentration(both, 0.07) == pytest.approx(expected, rel=1e-6)
 
 
 def test_concentration_of_words_stays_between_its_bounds():
