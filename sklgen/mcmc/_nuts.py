@@ -24,9 +24,6 @@ from sklgen.mcmc import _nuts_kernels as kernels
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# Dual averaging tries steps that are larger than the first by this, in logarithms.
-_BOLDNESS = np.log(2.0)
-
 
 @dataclass(frozen=True)
 class State:
@@ -199,7 +196,7 @@ def restart(
     state.vectors[kernels.CHOSEN] = positions
     state.vectors[kernels.CHOSEN_GRADIENT] = gradient
     state.numbers[:, kernels.STEP] = step_size
-    state.numbers[:, kernels.ANCHOR] = np.log(step_size) + _BOLDNESS
+    state.numbers[:, kernels.ANCHOR] = np.log(step_size)
     state.numbers[:, kernels.LOG_STEP_MEAN] = np.log(step_size)
     state.numbers[:, kernels.SHORTFALL] = 0.0
     state.counts[:, kernels.UPDATES] = 0

@@ -42,8 +42,9 @@ N_RECORDS = 7
 
 # A larger error of the energy is a divergence.
 _DIVERGENCE = 1000.0
-# Dual averaging as in Hoffman and Gelman (2014).
-_REGULARITY, _DELAY, _FORGETTING = 0.05, 10.0, 0.75
+# Dual averaging as in Hoffman and Gelman (2014), with steps that vary less: the mean
+# of those that vary much is accepted too often.
+_REGULARITY, _DELAY, _FORGETTING = 0.2, 10.0, 0.75
 
 _SUMS = {"contract", "nsz", "reassoc"}
 

@@ -31,12 +31,15 @@ class Window:
         Number of draws of each chain.
     max_depth : int
         Depth that trees are held to.
+    early : bool
+        Whether the metric of these draws may be bad.
     last : bool
         Whether the metric stays what it is afterwards.
     """
 
     n_draws: int
     max_depth: int
+    early: bool
     last: bool
 
 
@@ -54,7 +57,12 @@ def schedule(n_warmup: int, max_depth: int) -> list[Window]:
     sizes.append(n_warmup - sum(sizes))
     caps = [*_DEPTHS, *[max_depth] * len(sizes)]
     windows = [
-        Window(n, min(cap, max_depth), last=at == len(sizes) - 1)
+        Window(
+            n,
+            min(cap, max_depth),
+            early=at < len(_DEPTHS),
+            last=at == len(sizes) - 1,
+        )
         for at, (n, cap) in enumerate(zip(sizes, caps, strict=False))
     ]
     return [window for window in windows if window.n_draws]

@@ -353,7 +353,7 @@ def test_trees_end_at_the_depth_allowed():
     assert (trace.n_leapfrogs == 31).all()
 
 
-@pytest.mark.parametrize("target", [0.8, 0.9])
+@pytest.mark.parametrize("target", [0.6, 0.8, 0.95])
 def test_dual_averaging_reaches_its_target(target):
     density = correlated(autoregressive(5, 0.5))
     state = sampler(density, np.zeros((4, 5)), 5.0)

@@ -1,0 +1,306 @@
+"""Runs of the No-U-Turn sampler: starts, warm-up, draws, and going on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklgen.mcmc import _nuts as nuts
+from sklgen.mcmc import _pathfinder as pathfinder
+from sklgen.mcmc._evaluate import Density, Evaluator, told
+from sklgen.mcmc._metric import Kind, Metric, convert, identity, stacked
+from sklgen.mcmc._warmup import adapted, first_step, pooled, schedule
+
+Array = NDArray[np.float64]
+# Called now and then with what is going on, draws so far and draws in all.
+Monitor = Callable[[str, int, int], None]
+
+# Dimensions beyond which a dense metric costs more than it gives.
+_DENSE = 200
+_MONITOR_EVERY = 64
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Chains after warm-up, from which runs start; never changed by them.
+
+    Attributes
+    ----------
+    state : State
+        Where the chains are, in the coordinates of the metric.
+    metric : Metric
+        The map to positions.
+    max_depth : int
+        Largest number of doublings of a tree.
+    """
+
+    state: nuts.State
+    metric: Metric
+    max_depth: int
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of C chains.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (C, n, d)
+        In the coordinates of the density.
+    log_densities, energies, accept_statistics, step_sizes : ndarray of shape (C, n)
+        Log-density and Hamiltonian at each draw, mean acceptance probability and step
+        size of its tree.
+    depths, n_leapfrogs : ndarray of int of shape (C, n)
+        Doublings and gradients of each tree.
+    divergent : ndarray of bool of shape (C, n)
+        Trees that ended because the energy was lost.
+    sampler : Sampler
+        The chains at the end, to go on from.
+    n_evaluations : int
+        Number of positions at which the density was asked for, in all that led here.
+    interrupted : bool
+        Whether a KeyboardInterrupt ended the run before its time.
+    """
+
+    positions: Array
+    log_densities: Array
+    energies: Array
+    accept_statistics: Array
+    step_sizes: Array
+    depths: NDArray[np.int64]
+    n_leapfrogs: NDArray[np.int64]
+    divergent: NDArray[np.bool_]
+    sampler: Sampler
+    n_evaluations: int
+    interrupted: bool
+
+
+def sample_nuts(
+    density: Density,
+    n_dim: int,
+    *,
+    n_chains: int,
+    n_warmup: int,
+    n_draws: int,
+    rng: np.random.Generator,
+    target_accept: float = 0.8,
+    metric: Kind = "dense",
+    max_depth: int = 10,
+    starts: Array | None = None,
+    monitor: Monitor | None = None,
+) -> Draws:
+    """Warm chains up and draw from them.
+
+    Parameters
+    ----------
+    density : callable
+        From positions (A, d) to their log-densities (A,) and gradients (A, d).
+    n_dim : int
+        Number d of dimensions.
+    n_chains, n_warmup, n_draws : int
+        Number of chains, and of draws of each of them before and after adaptation.
+    rng : Generator
+        Seeds the chains, which have streams of their own.
+    target_accept : float
+        Mean acceptance probability that steps are adapted to.
+    metric : {"dense", "diagonal", "low_rank"}
+        What is adapted to the shape of the target; "dense" is "low_rank" beyond 200
+        dimensions.
+    max_depth : int
+        Largest number of doublings of a tree.
+    starts : ndarray of shape (n_chains, n_dim), optional
+        Where chains start; by default Pathfinder finds out.
+    monitor : callable, optional
+        Called with the stage, draws so far and draws in all.
+
+    Returns
+    -------
+    Draws
+        With the state of the chains at the end.
+    """
+    evaluate = Evaluator(density)
+    if metric == "dense" and n_dim > _DENSE:
+        metric = "low_rank"
+    sampler = _start(evaluate, n_dim, n_chains, rng, metric, max_depth, starts)
+    sampler = _warm_up(evaluate, sampler, n_warmup, target_accept, metric, monitor)
+    return _draw(evaluate, sampler, n_draws, monitor)
+
+
+def resume(
+    density: Density, sampler: Sampler, n_draws: int, *, monitor: Monitor | None = None
+) -> Draws:
+    """Draw more from chains that are warm: the same draws as one longer run."""
+    return _draw(Evaluator(density), sampler, n_draws, monitor)
+
+
+def _start(
+    evaluate: Evaluator,
+    n_dim: int,
+    n_chains: int,
+    rng: np.random.Generator,
+    kind: Kind,
+    max_depth: int,
+    starts: Array | None,
+) -> Sampler:
+    streams = nuts.streams(rng, n_chains)
+    if starts is None:
+        rngs = [np.random.default_rng(seed) for seed in streams]
+        points = pathfinder.points(evaluate, n_dim, rngs)
+        paths = pathfinder.starts(evaluate, points, rngs)
+        chosen = pathfinder.gate(paths)
+        x, value, gradient = (
+            np.stack([getattr(paths[p], name)[at] for p, at in chosen])
+            for name in ("draws", "log_densities", "gradients")
+        )
+        metric = convert(stacked([paths[p].gaussian for p, _ in chosen]), kind)
+    else:
+        x = np.array(starts, dtype=np.float64)
+        metric = identity(n_dim)
+        value, gradient = _at_starts(evaluate, x, n_chains, n_dim)
+    state = nuts.init(
+        metric.unit(x),
+        value,
+        metric.pull(gradient, np.arange(n_chains)),
+        streams,
+        step_size=first_step(n_dim),
+        max_depth=max_depth,
+    )
+    return Sampler(state, metric, max_depth)
+
+
+def _at_starts(
+    evaluate: Evaluator, x: Array, n_chains: int, n_dim: int
+) -> tuple[Array, Array]:
+    if x.shape != (n_chains, n_dim):
+        raise ValueError(
+            f"starts must have the shape (n_chains, n_dim) = {(n_chains, n_dim)}, got "
+            f"{x.shape}."
+        )
+    value, gradient = evaluate(x)
+    bad = np.flatnonzero(~(np.isfinite(value) & np.isfinite(gradient).all(axis=1)))
+    if len(bad):
+        c = bad[0]
+        raise ValueError(
+            f"starts must have a finite log-density and gradient, got {value[c]} and "
+            f"{told(gradient[c])} for chain {c} at {told(x[c])}. Give other `starts`, "
+            "or None to have them found."
+        )
+    return value, gradient
+
+
+def _warm_up(
+    evaluate: Evaluator,
+    sampler: Sampler,
+    n_warmup: int,
+    target_accept: float,
+    kind: Kind,
+    monitor: Monitor | None,
+) -> Sampler:
+    state, metric = sampler.state, sampler.metric
+    n_chains, d = state.positions.shape
+    rows = np.arange(n_chains)
+    done = 0
+    for window in schedule(n_warmup, sampler.max_depth):
+        trace = nuts.Trace.empty(n_chains, window.n_draws, d, gradients=True)
+        tell = _Told(monitor, "warm-up", done, n_warmup)
+        _run(evaluate, state, metric, trace, window.max_depth, target_accept, tell)
+        done += window.n_draws
+        x = metric.positions(state.positions, rows)
+        gradient = metric.push(state.gradients)
+        if window.last:
+            steps = pooled(state.mean_step_sizes, metric)
+        else:
+            metric = adapted(
+                kind,
+                metric.traced(trace.positions),
+                metric.push(trace.gradients),
+                trace.log_densities,
+            )
+            steps = state.mean_step_sizes
+            if window.early:  # small steps may have been for want of a metric
+                steps = np.maximum(steps, first_step(d))
+        unit, slope = metric.unit(x), metric.pull(gradient, rows)
+        nuts.restart(state, unit, slope, step_size=steps)
+    return Sampler(state, metric, sampler.max_depth)
+
+
+def _draw(
+    evaluate: Evaluator, sampler: Sampler, n_draws: int, monitor: Monitor | None
+) -> Draws:
+    state = sampler.state.copy()
+    n_chains, d = state.positions.shape
+    trace = nuts.Trace.empty(n_chains, n_draws, d, gradients=False)
+    tell = _Told(monitor, "sampling", 0, n_draws)
+    interrupted = False
+    try:
+        _run(evaluate, state, sampler.metric, trace, sampler.max_depth, 0.0, tell)
+    except KeyboardInterrupt:
+        interrupted = True
+        trace = trace.until(int(state.n_drawn.min()))
+    nuts.rewind(state)
+    return Draws(
+        sampler.metric.traced(trace.positions),
+        trace.log_densities,
+        trace.energies,
+        trace.accept_statistics,
+        trace.step_sizes,
+        trace.depths,
+        trace.n_leapfrogs,
+        trace.divergent,
+        Sampler(state, sampler.metric, sampler.max_depth),
+        evaluate.count,
+        interrupted,
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a monitor is told, if there is one."""
+
+    monitor: Monitor | None
+    stage: str
+    done: int
+    n_draws: int
+
+    def __call__(self, n_drawn: NDArray[np.int64]) -> None:
+        if self.monitor is not None:
+            done = self.done * len(n_drawn) + int(n_drawn.sum())
+            self.monitor(self.stage, done, self.n_draws * len(n_drawn))
+
+
+def _run(
+    evaluate: Evaluator,
+    state: nuts.State,
+    metric: Metric,
+    trace: nuts.Trace,
+    max_depth: int,
+    target_accept: float,
+    tell: _Told,
+) -> None:
+    """Fill the trace; a chain that has come to its end is asked for no more."""
+    n_draws = trace.positions.shape[1]
+    nuts.rewind(state)
+    rows = np.arange(state.n_chains if n_draws else 0)
+    tick = 0
+    while len(rows):
+        unit = nuts.queries(state)
+        if len(rows) < len(unit):
+            unit = unit[rows]
+        value, gradient = evaluate(metric.positions(unit, rows))
+        if nuts.advance(
+            state,
+            value,
+            metric.pull(gradient, rows),
+            trace,
+            rows=rows,
+            max_depth=max_depth,
+            target_accept=target_accept,
+        ):
+            rows = np.flatnonzero(state.n_drawn < n_draws)
+        tick += 1
+        if tick % _MONITOR_EVERY == 0:
+            tell(state.n_drawn)
+    tell(state.n_drawn)
