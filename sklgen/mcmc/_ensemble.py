@@ -1,0 +1,290 @@
+"""Ensembles of walkers, for densities without gradients.
+
+The walkers of an ensemble are cut into two halves at random, anew at each step. Those
+of one half move, given where those of the other half are; then the other half moves.
+So each half asks for its log-densities at once, and so do all ensembles. Ensembles do
+not see each other, and have streams of random numbers of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklgen.families._base import Array
+from sklgen.mcmc._ensemble_moves import MOVES, check_moves
+from sklgen.mcmc._ensemble_state import Ensembles, Evaluator, LogDensity, init, stream
+
+# Called at each step with the stage, steps so far and steps in all.
+Monitor = Callable[[str, int, int], None]
+
+DEFAULT_MOVES: Mapping[str, float] = {"differential": 0.8, "snooker": 0.2}
+
+# Uniform numbers of a walker at each step: which move, three others, two for the move,
+# and one to accept.
+_NOISE = 7
+
+
+@dataclass(frozen=True)
+class EnsembleDraws:
+    """Draws of ensembles, a chain for each walker.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (E * W, n, d)
+        Draws; the walkers of an ensemble are neighbours.
+    log_densities : ndarray of shape (E * W, n)
+        Log-densities of draws.
+    acceptance : ndarray of shape (E * W,)
+        Share of the proposals that were accepted.
+    ensembles : Ensembles
+        The walkers at the end, to go on from.
+    n_evaluations : int
+        Number of positions at which the density was asked for, in all.
+    interrupted : bool
+        Whether a KeyboardInterrupt ended the run before its time.
+    """
+
+    positions: Array
+    log_densities: Array
+    acceptance: Array
+    ensembles: Ensembles
+    n_evaluations: int
+    interrupted: bool
+
+
+def step(
+    log_density: Callable[[Array], Array],
+    ensembles: Ensembles,
+    moves: Mapping[str, float],
+) -> tuple[Ensembles, NDArray[np.bool_]]:
+    """Let each walker move once.
+
+    Parameters
+    ----------
+    log_density : callable
+        From positions (..., d) to log-densities (...).
+    ensembles : Ensembles
+        Where walkers are.
+    moves : mapping of str to float
+        Probabilities of moves.
+
+    Returns
+    -------
+    ensembles : Ensembles
+        Where they are then.
+    accepted : ndarray of bool of shape (E, W)
+        Whether they moved.
+    """
+    E, W, _ = ensembles.positions.shape
+    streams = [stream(key, ensembles.n_steps) for key in ensembles.keys]
+    order = np.stack([stream.permutation(W) for stream in streams])
+    noise = np.stack([stream.random((W, _NOISE)) for stream in streams])
+    x, value = ensembles.positions.copy(), ensembles.log_densities.copy()
+    accepted = np.empty((E, W), dtype=np.bool_)
+    rows = np.arange(E)[:, None]
+    for turn in (0, 1):
+        moving, fixed = np.split(np.roll(order, turn * (W // 2), axis=1), 2, axis=1)
+        own = noise[rows, moving]
+        others = x[rows[:, :, None], fixed[rows[:, :, None], _three(own, W // 2)]]
+        at = x[rows, moving]
+        proposal, log_factor = _propose(at, others, own, moves)
+        proposed = log_density(proposal)
+        log_ratio = proposed - value[rows, moving] + log_factor
+        goes = np.log1p(-own[:, :, -1]) < log_ratio
+        x[rows, moving] = np.where(goes[:, :, None], proposal, at)
+        value[rows, moving] = np.where(goes, proposed, value[rows, moving])
+        accepted[rows, moving] = goes
+    moved = replace(
+        ensembles, positions=x, log_densities=value, n_steps=ensembles.n_steps + 1
+    )
+    return moved, accepted
+
+
+def _three(noise: Array, n: int) -> NDArray[np.int64]:
+    """Three distinct numbers below n."""
+    first = (noise[:, :, 1] * n).astype(np.int64)
+    second = (noise[:, :, 2] * (n - 1)).astype(np.int64)
+    second += second >= first
+    third = (noise[:, :, 3] * (n - 2)).astype(np.int64)
+    third += third >= np.minimum(first, second)
+    third += third >= np.maximum(first, second)
+    return np.stack([first, second, third], axis=2)
+
+
+def _propose(
+    x: Array, others: Array, noise: Array, moves: Mapping[str, float]
+) -> tuple[Array, Array]:
+    """Proposals by a move that each walker draws."""
+    proposal, log_factor = np.empty(x.shape), np.empty(x.shape[:2])
+    chosen = np.searchsorted(np.cumsum([*moves.values()][:-1]), noise[:, :, 0], "right")
+    for m, name in enumerate(moves):
+        by = chosen == m
+        proposal[by], log_factor[by] = MOVES[name](x[by], others[by], noise[by, 4:6])
+    return proposal, log_factor
+
+
+def sample_ensemble(
+    log_density: LogDensity,
+    n_dim: int,
+    *,
+    n_walkers: int,
+    n_steps: int,
+    n_warmup: int,
+    rng: np.random.Generator,
+    n_ensembles: int = 1,
+    moves: Mapping[str, float] = DEFAULT_MOVES,
+    thin: int = 1,
+    starts: ArrayLike | None = None,
+    monitor: Monitor | None = None,
+) -> EnsembleDraws:
+    """Draw from a density that has no gradient.
+
+    Parameters
+    ----------
+    log_density : callable
+        From positions (A, d) to their log-densities (A,), up to a constant.
+    n_dim : int
+        Number d of dimensions.
+    n_walkers : int
+        Number of walkers in an ensemble, even and at least 2 (d + 1); several times
+        as many are better.
+    n_steps, n_warmup : int
+        Number of steps that are kept, and of those before that are not.
+    rng : numpy.random.Generator
+        Seeds the ensembles: their draws do not depend on how many run together.
+    n_ensembles : int, default=1
+        Number of ensembles. The walkers of one depend on each other, so that only
+        several tell by R-hat whether they have converged.
+    moves : mapping of str to float
+        Weights of "differential", "snooker" and "stretch".
+    thin : int, default=1
+        Every how many steps draws are kept.
+    starts : array-like of shape (n_ensembles, n_walkers, n_dim), optional
+        Where walkers start; by default uniform numbers from -2 to 2.
+    monitor : callable, optional
+        Called with the stage, steps so far and steps in all.
+
+    Returns
+    -------
+    draws : EnsembleDraws
+        With the walkers at the end.
+
+    Notes
+    -----
+    Walkers jump between modes along the difference of two that are in different ones.
+    So an ensemble that has no walker in a mode finds none, and one that has does not
+    lose the last: weights of modes are right only if there are enough walkers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgen.mcmc._ensemble import sample_ensemble
+    >>> draws = sample_ensemble(
+    ...     lambda x: -0.5 * (x**2).sum(axis=1),
+    ...     2,
+    ...     n_walkers=20,
+    ...     n_steps=500,
+    ...     n_warmup=100,
+    ...     rng=np.random.default_rng(0),
+    ... )
+    >>> draws.positions.shape
+    (20, 500, 2)
+    """
+    if n_warmup < 0:
+        raise ValueError(f"n_warmup must not be negative, got {n_warmup}.")
+    evaluate = Evaluator(log_density)
+    ensembles = init(
+        evaluate,
+        n_dim,
+        n_walkers=n_walkers,
+        n_ensembles=n_ensembles,
+        rng=rng,
+        starts=starts,
+    )
+    probabilities = check_moves(moves)
+    for done in range(1, n_warmup + 1):
+        ensembles, _ = step(evaluate, ensembles, probabilities)
+        if monitor is not None:
+            monitor("warm-up", done, n_warmup)
+    return _draw(evaluate, ensembles, probabilities, n_steps, thin, monitor)
+
+
+def resume_ensemble(
+    log_density: LogDensity,
+    ensembles: Ensembles,
+    n_steps: int,
+    *,
+    moves: Mapping[str, float] = DEFAULT_MOVES,
+    thin: int = 1,
+    monitor: Monitor | None = None,
+) -> EnsembleDraws:
+    """Draw more: the same draws as those of one longer run.
+
+    Parameters
+    ----------
+    log_density : callable
+        From positions (A, d) to their log-densities (A,), up to a constant.
+    ensembles : Ensembles
+        Walkers at the end of a run.
+    n_steps : int
+        Number of steps.
+    moves : mapping of str to float
+        Weights of "differential", "snooker" and "stretch".
+    thin : int, default=1
+        Every how many steps draws are kept.
+    monitor : callable, optional
+        Called with the stage, steps so far and steps in all.
+
+    Returns
+    -------
+    draws : EnsembleDraws
+        With the walkers at the end.
+    """
+    probabilities = check_moves(moves)
+    evaluate = Evaluator(log_density)
+    return _draw(evaluate, ensembles, probabilities, n_steps, thin, monitor)
+
+
+def _draw(
+    evaluate: Evaluator,
+    ensembles: Ensembles,
+    moves: Mapping[str, float],
+    n_steps: int,
+    thin: int,
+    monitor: Monitor | None,
+) -> EnsembleDraws:
+    if n_steps < 0 or thin < 1:
+        raise ValueError(
+            "n_steps must not be negative and thin at least 1, got "
+            f"{n_steps} and {thin}."
+        )
+    E, W, d = ensembles.positions.shape
+    positions = np.empty((E * W, n_steps // thin, d))
+    log_densities = np.empty(positions.shape[:2])
+    n_accepted = np.zeros((E, W))
+    done, interrupted = 0, False
+    try:
+        while done < n_steps:
+            ensembles, accepted = step(evaluate, ensembles, moves)
+            n_accepted += accepted
+            done += 1
+            if done % thin == 0:
+                positions[:, done // thin - 1] = ensembles.positions.reshape(-1, d)
+                log_densities[:, done // thin - 1] = ensembles.log_densities.ravel()
+            if monitor is not None:
+                monitor("sampling", done, n_steps)
+    except KeyboardInterrupt:
+        interrupted = True
+    kept = slice(done // thin)
+    return EnsembleDraws(
+        positions[:, kept],
+        log_densities[:, kept],
+        n_accepted.ravel() / max(done, 1),
+        ensembles,
+        evaluate.count,
+        interrupted,
+    )

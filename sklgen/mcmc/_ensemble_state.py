@@ -1,0 +1,195 @@
+"""Where the walkers of ensembles are, and where they start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklgen.families._base import Array
+from sklgen.mcmc._evaluate import told
+from sklgen.mcmc._nuts import streams
+
+# From positions (A, d) to log-densities (A,).
+LogDensity = Callable[[Array], ArrayLike]
+
+# Half of the width of the box in which walkers start, and how often they try.
+_START = 2.0
+_TRIES = 100
+
+
+@dataclass(frozen=True)
+class Ensembles:
+    """E ensembles of W walkers each; never changed by what starts from it.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (E, W, d)
+        Where walkers are.
+    log_densities : ndarray of shape (E, W)
+        Log-densities there.
+    keys : ndarray of uint64 of shape (E, 2)
+        Names of the streams of random numbers.
+    n_steps : int
+        Steps so far: the place in the streams.
+    """
+
+    positions: Array
+    log_densities: Array
+    keys: NDArray[np.uint64]
+    n_steps: int = 0
+
+
+class Evaluator:
+    """A log-density that answers with numbers below infinity, and counts positions."""
+
+    def __init__(self, log_density: LogDensity) -> None:
+        self._log_density = log_density
+        self.count = 0
+
+    def __call__(self, x: Array) -> Array:
+        """Log-densities (...) at positions (..., d), minus infinity for NaN."""
+        flat = x.reshape(-1, x.shape[-1])
+        try:
+            answer = self._log_density(flat)
+        except Exception as error:
+            error.add_note(f"The log-density was asked for at {self._culprit(flat)}.")
+            raise
+        value = np.array(answer, dtype=np.float64)
+        if value.shape != flat.shape[:1]:
+            raise ValueError(
+                "log_density must return an array of shape (n,) for positions of shape "
+                f"(n, d): got {value.shape} for {flat.shape}."
+            )
+        self.count += len(flat)
+        if (value == np.inf).any():
+            raise ValueError(
+                "log_density must be less than infinity, got inf at "
+                f"{told(flat[np.argmax(value)])}."
+            )
+        value[np.isnan(value)] = -np.inf
+        return value.reshape(x.shape[:-1])
+
+    def _culprit(self, x: Array) -> str:
+        """The first position that fails alone, or else the first of all."""
+        for row in x:
+            try:
+                self._log_density(row[None])
+            except Exception:
+                return told(row)
+        return f"{len(x)} positions from {told(x[0])}"
+
+
+def init(
+    log_density: Callable[[Array], Array],
+    n_dim: int,
+    *,
+    n_walkers: int,
+    n_ensembles: int,
+    rng: np.random.Generator,
+    starts: ArrayLike | None = None,
+) -> Ensembles:
+    """Ensembles before their first step.
+
+    Parameters
+    ----------
+    log_density : callable
+        From positions (..., d) to log-densities (...), minus infinity outside of the
+        support.
+    n_dim : int
+        Number d of dimensions.
+    n_walkers, n_ensembles : int
+        Number of walkers in an ensemble, and of ensembles.
+    rng : numpy.random.Generator
+        Seeds the ensembles: their draws do not depend on how many run together.
+    starts : array-like of shape (n_ensembles, n_walkers, n_dim), optional
+        Where walkers start; by default uniform numbers from -2 to 2.
+
+    Returns
+    -------
+    ensembles : Ensembles
+        Walkers of finite log-density.
+    """
+    _check_sizes(n_dim, n_walkers, n_ensembles)
+    keys = streams(rng, n_ensembles)[:, :2]
+    shape = (n_ensembles, n_walkers, n_dim)
+    if starts is None:
+        return _found(log_density, shape, keys)
+    x = np.array(starts, dtype=np.float64)
+    if x.shape != shape:
+        raise ValueError(
+            "starts must have the shape (n_ensembles, n_walkers, n_dim) = "
+            f"{shape}, got {x.shape}."
+        )
+    value = log_density(x)
+    bad = np.argwhere(~np.isfinite(value) | ~np.isfinite(x).all(axis=2))
+    if len(bad):
+        e, w = bad[0]
+        raise ValueError(
+            f"starts must have a finite log-density, got {value[e, w]} for walker {w} "
+            f"of ensemble {e} at {told(x[e, w])}. Give other `starts`, or None to have "
+            "them drawn."
+        )
+    _check_spread(x)
+    return Ensembles(x, value, keys)
+
+
+def _check_sizes(n_dim: int, n_walkers: int, n_ensembles: int) -> None:
+    if n_dim < 1 or n_ensembles < 1:
+        raise ValueError(
+            f"n_dim and n_ensembles must be at least 1, got {n_dim} and {n_ensembles}."
+        )
+    least = max(6, 2 * (n_dim + 1))
+    if n_walkers < least or n_walkers % 2:
+        raise ValueError(
+            f"n_walkers must be even and at least {least} in {n_dim} dimensions, got "
+            f"{n_walkers}: the differences in half of them must span all directions."
+        )
+
+
+def _check_spread(x: Array) -> None:
+    centred = x - x.mean(axis=1, keepdims=True)
+    scale = np.abs(centred).max(axis=1, keepdims=True)
+    for e, own in enumerate(centred / np.where(scale > 0.0, scale, 1.0)):
+        if np.linalg.matrix_rank(own) < x.shape[2]:
+            raise ValueError(
+                f"starts of ensemble {e} do not span all {x.shape[2]} dimensions, so "
+                "that its walkers could never leave a plane. Add small random numbers "
+                "to them."
+            )
+
+
+def _found(
+    log_density: Callable[[Array], Array],
+    shape: tuple[int, int, int],
+    keys: NDArray[np.uint64],
+) -> Ensembles:
+    """Draw starts until all have a finite log-density."""
+    rngs = [stream(key, 0, 1) for key in keys]
+    x = np.empty(shape)
+    value = np.full(shape[:2], -np.inf)
+    for _ in range(_TRIES):
+        bad = ~np.isfinite(value)
+        drawn = np.stack([rng.uniform(-_START, _START, shape[1:]) for rng in rngs])
+        x[bad] = drawn[bad]
+        value[bad] = log_density(x[bad])
+        if np.isfinite(value).all():
+            return Ensembles(x, value, keys)
+    e, w = np.argwhere(~np.isfinite(value))[0]
+    raise ValueError(
+        f"No start was found: {_TRIES} points uniform between -{_START} and {_START} "
+        f"in each coordinate were tried for walker {w} of ensemble {e}, and the "
+        f"log-density is {value[e, w]} at the last, {told(x[e, w])}. Give `starts` "
+        "where the density is positive, or change the density."
+    )
+
+
+def stream(
+    key: NDArray[np.uint64], n_steps: int, purpose: int = 0
+) -> np.random.Generator:
+    """Random numbers of one step: a function of the key and of the place alone."""
+    return np.random.Generator(
+        np.random.Philox(key=key, counter=[0, 0, purpose, n_steps])
+    )
