@@ -272,6 +272,15 @@ def test_stein_identities_of_directions():
     stein(UnitVector(3), u, np.broadcast_to(2.0 * pole, x.shape))
 
 
+@pytest.mark.parametrize("transform", [CorrelationCholesky(3), CovarianceCholesky(3)])
+def test_derivatives_by_elements_above_the_diagonal_do_not_count(transform):
+    gradient = np.arange(9.0).reshape(3, 3)
+    u = vectors(transform)
+    expected = transform.pull_back(gradient, u)
+    gradient[np.triu_indices(3, 1)] = np.nan
+    assert_array_equal(transform.pull_back(gradient, u), expected)
+
+
 def test_joint_of_parameters():
     joint = Joint({"mu": Real(), "sigma": LowerBounded(shape=(2,)), "p": Simplex(3)})
     assert joint.size == 5
@@ -307,7 +316,9 @@ def test_joint_of_parameters():
         (UnitVector(2), [1.0, 1.0]),
         (CorrelationCholesky(2), [[1.0, 0.0], [0.5, 0.5]]),
         (CorrelationCholesky(2), [[1.0, 0.5], [0.6, 0.8]]),
+        (CorrelationCholesky(2), [[0.8, 0.6], [0.6, 0.8]]),
         (CovarianceCholesky(2), [[1.0, 0.0], [0.5, -0.5]]),
+        (CovarianceCholesky(2), [[1.0, 0.2], [0.5, 0.5]]),
         (Covariance(2), [[1.0, 2.0], [2.0, 1.0]]),
         (Covariance(2), [[1.0, 0.2], [0.1, 1.0]]),
         (Stacked(Simplex(2), (1,)), [[0.5, 0.6]]),
