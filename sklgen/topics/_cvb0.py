@@ -164,36 +164,39 @@ def infer(
     topics = topics.with_words(words)
     n_tokens = documents.n_tokens or 1.0
     converged = False
+    counts = np.empty((len(documents.weight), shares.shape[1]))
+    count_topics(documents.X.data, documents.X.indptr, shares, counts)
     while len(gains) < schedule.max_iter and not converged:
         most = np.inf if len(gains) < schedule.burn_in else 1.0
-        gains.append(_pass(topics, documents, shares, most) / n_tokens)
+        gains.append(_pass(topics, documents, shares, counts, most) / n_tokens)
         monitor(gains[-1])
         if len(gains) < schedule.burn_in:
             continue
         if len(gains) == schedule.burn_in and open_laws is not None:
-            counts = documents.fill(
-                np.empty((len(documents.weight), shares.shape[1])),
-                partial(_topic_counts, documents, shares),
-            )
             topics = open_laws(topics, counts, documents.weight)
         if schedule.learns_at(len(gains)):
-            topics = _learn(topics, documents, shares, schedule)
+            topics = _learn(topics, documents, counts, schedule)
         converged = schedule.rests(gains)
     np.maximum(words, 0.0, out=words)
     return Inference(topics.with_words(words), shares, tuple(gains), converged)
 
 
-def _pass(topics: Topics, documents: Documents, shares: Shares, most: float) -> float:
+def _pass(
+    topics: Topics, documents: Documents, shares: Shares, counts: Array, most: float
+) -> float:
     """Revise all documents once, in place; the log-probability of all tokens.
 
-    Each cell is revised without its own tokens, or as many of them as `most`.
+    The topic counts (n, K') of the documents follow their shares. Each cell is revised
+    without its own tokens, or as many of them as `most`.
     """
     totals = topics.words.sum(axis=0)
     gain = 0.0
     for batch in documents.batches:
         first, last = batch[0].start[0], batch[-1].start[-1]
         new = np.empty((last - first, shares.shape[1]), np.float32)
-        task = partial(_revise, topics, documents, totals, most, shares, first, new)
+        task = partial(
+            _revise, topics, documents, totals, most, shares, counts, first, new
+        )
         for part, moved in documents.run(task, batch):
             gain += part
             totals = totals + moved
@@ -207,6 +210,7 @@ def _revise(
     totals: Array,
     most: float,
     shares: Shares,
+    counts: Array,
     first: int,
     new: Shares,
     block: DocumentBlock,
@@ -217,24 +221,16 @@ def _revise(
     Gives the log-probability of its tokens, and what the sums of words gain.
     """
     X = documents.X
-    counts = _topic_counts(documents, shares, block, scratch)
-    alpha = topics.expected_prior(counts, scratch)
+    own_counts = counts[block.rows]
+    alpha = topics.expected_prior(own_counts, scratch)
     moved = np.zeros(len(totals))
     own = new[block.start[0] - first : block.start[-1] - first]
     gain = revise(
         X.data, X.indices, block.start, block.weight, topics.words, topics.prior,
-        totals, topics.pseudo_totals, alpha, _ROUNDS, most, shares, counts, own, moved,
+        totals, topics.pseudo_totals, alpha, _ROUNDS, most, shares, own_counts, own,
+        moved,
     )  # fmt: skip
     return gain, moved
-
-
-def _topic_counts(
-    documents: Documents, shares: Shares, block: DocumentBlock, scratch: Scratch
-) -> Array:
-    """Expected topic counts (n, K') of the documents of a block."""
-    counts = scratch("topic counts", (len(block.weight), shares.shape[1]))
-    count_topics(documents.X.data, block.start, shares, counts)
-    return counts
 
 
 def _move(
@@ -260,13 +256,12 @@ def _move(
 
 
 def _learn(
-    topics: Topics, documents: Documents, shares: Shares, schedule: Schedule
+    topics: Topics, documents: Documents, counts: Array, schedule: Schedule
 ) -> Topics:
     """The same topics with the priors that their counts make most likely."""
 
     def law(block: DocumentBlock, scratch: Scratch) -> MixtureStatistics:
-        counts = _topic_counts(documents, shares, block, scratch)
-        return topics.law_statistics(counts, block.weight, scratch)
+        return topics.law_statistics(counts[block.rows], block.weight, scratch)
 
     laws = documents.sum(law) if schedule.topic_prior else None
     return with_priors(topics, laws, words=schedule.word_prior)

@@ -75,7 +75,8 @@ class Documents(Tasks):
         hashes = hash_sparse(X, rng)
         used = np.flatnonzero(weight)
         self.order = used[np.argsort(hashes[used], kind="stable")]
-        self.X = X[self.order]
+        # One type of counts, so that nothing is compiled for another one.
+        self.X = X[self.order].astype(np.float64, copy=False)
         self.weight = weight[self.order]
         self.seeds = hashes[self.order]
         self.batches = [list(self._blocks(at)) for at in self._ranges()]

@@ -24,6 +24,8 @@ from sklgen.topics._structure import Topics
 _TOKENS = 8192
 _BYTES = 2**19
 _WORDS = (1, 2**16)
+# Each token has four bytes.
+_MOST_TOKENS = 2.0**31
 # Between the seeds of the copies of a document.
 _STEP = np.uint64(0xD1342543DE82EF95)
 
@@ -78,6 +80,12 @@ class Copies:
         What is left of the weight is one more copy. Documents alike in all cells are
         one, so that a weight of 2 is the document twice.
         """
+        if documents.n_tokens > _MOST_TOKENS:
+            raise ValueError(
+                'method="gibbs" draws a topic for each token, and X has '
+                f"{documents.n_tokens:.3g} of them: count in larger units, or take "
+                'method="cvb0".'
+            )
         seeds, first, inverse = np.unique(
             documents.seeds, return_index=True, return_inverse=True
         )

@@ -146,7 +146,7 @@ def completion(
     """
     seeds = hash_sparse(X, np.random.default_rng(seed))
     halves = np.empty((2, X.nnz))
-    halve(X.data, X.indptr, seeds, *halves)
+    halve(X.data.astype(np.float64, copy=False), X.indptr, seeds, *halves)
     given, scored = (
         as_csr(csr_array((half, X.indices, X.indptr), shape=X.shape, copy=True))
         for half in halves

@@ -19,6 +19,9 @@ Shares = NDArray[np.float32]
 Cells = NDArray[Any]
 Index = NDArray[Any]
 
+# Products of probabilities above this can take one more such factor.
+_SMALLEST = 1e-150
+
 
 @njit(nogil=True, cache=True)
 def scatter(
@@ -168,13 +171,16 @@ def revise(
     Returns the weighted sum of the log-probabilities of tokens given all others.
     """
     n_topics = len(totals)
-    value = np.empty(n_topics)
+    value, initial = np.empty(n_topics), np.empty(n_topics)
     first = start[0]
     many_words, many_alphas = len(prior) > 1, len(alpha) > 1
     gain = 0.0
     for i in range(len(weights)):
         own_alpha = alpha[i if many_alphas else 0]
         counts = topics[i]
+        initial[:] = counts
+        # A product of many tokens costs one logarithm.
+        log_probability, product = 0.0, 1.0
         length = 0.0
         for k in range(n_topics):
             length += own_alpha[k]
@@ -208,12 +214,17 @@ def revise(
                     after[k] = share
                     counts[k] += count * share
                 if turn == n_rounds - 1:
-                    gain += weights[i] * count * np.log(total / (length - out))
-        for at in range(start[i], start[i + 1]):
-            count = weights[i] * np.float64(cells[at])
-            before, after = old[at], new[at - first]
-            for k in range(n_topics):
-                moved[k] += count * (np.float64(after[k]) - np.float64(before[k]))
+                    probability = total / (length - out)
+                    if count == 1.0 and probability > _SMALLEST:
+                        product *= probability
+                        if product < _SMALLEST:
+                            log_probability += np.log(product)
+                            product = 1.0
+                    else:
+                        log_probability += count * np.log(probability)
+        gain += weights[i] * (log_probability + np.log(product))
+        for k in range(n_topics):
+            moved[k] += weights[i] * (counts[k] - initial[k])
     return gain
 
 

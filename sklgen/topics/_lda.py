@@ -49,8 +49,8 @@ class LatentDirichletAllocation(BaseTopicModel):
     max_iter : int, default=100
         Largest number of passes over the documents, or of sweeps of "gibbs".
     tol : float, default=1e-4
-        For "cvb0" and "scvb0": the fit ends when a pass changes the mean
-        log-probability of a training token by less.
+        For "cvb0" and "scvb0": the fit ends when each of five passes changes the
+        mean log-probability of a training token by less.
     score_method : {"left_to_right", "completion"}, default="left_to_right"
         What `score_samples` and `perplexity` are about: all tokens of a document, each
         given those before it [5]_; or half of its tokens given the others.

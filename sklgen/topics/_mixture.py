@@ -43,16 +43,16 @@ class LDAMixture(LatentMixin, BaseTopicModel):
         Number of clusters of documents.
     n_topics : int, default=10
         Number of topics.
-    method : {"cvb0", "scvb0", "gibbs"}, default="cvb0"
-        "cvb0" is collapsed variational inference [2]_. "scvb0" takes stochastic steps
-        over batches of documents, and keeps nothing for each word of each document: for
-        large collections. "gibbs" samples topics of tokens, and clusters of documents,
-        given drawn laws of words, and averages.
     concentration : float or None, default=20.0
         Sum of the parameters of the Dirichlet law of each cluster: the higher, the more
         alike the shares of topics in its documents. None learns it for each cluster,
         which describes documents no less well, but tends to find clusters of more and
         less mixed documents in place of subjects.
+    method : {"cvb0", "scvb0", "gibbs"}, default="cvb0"
+        "cvb0" is collapsed variational inference [2]_. "scvb0" takes stochastic steps
+        over batches of documents, and keeps nothing for each word of each document: for
+        large collections. "gibbs" samples topics of tokens, and clusters of documents,
+        given drawn laws of words, and averages.
     doc_topic_prior : float, default=0.1
         Concentration of the Dirichlet law of the shares of topics, for each topic,
         before documents are clustered.
@@ -72,11 +72,11 @@ class LDAMixture(LatentMixin, BaseTopicModel):
     max_iter : int, default=100
         Largest number of passes over the documents, or of sweeps of "gibbs".
     tol : float, default=1e-4
-        For "cvb0" and "scvb0": the fit ends when a pass changes the mean
-        log-probability of a training token by less.
+        For "cvb0" and "scvb0": the fit ends when each of five passes changes the
+        mean log-probability of a training token by less.
     score_method : {"left_to_right", "completion"}, default="left_to_right"
         What `score_samples` and `perplexity` are about: all tokens of a document, each
-        given those before it [5]_; or half of its tokens given the others.
+        given those before it [3]_; or half of its tokens given the others.
     n_particles : int, default=20
         Number of particles of "left_to_right".
     random_state : int, RandomState instance or None, default=None
@@ -122,9 +122,14 @@ class LDAMixture(LatentMixin, BaseTopicModel):
 
     Notes
     -----
-    With one cluster this is latent Dirichlet allocation. Clusters are first found among
-    the topic counts of documents, as a mixture of Dirichlet-multinomial laws, after
-    `burn_in` passes; from then on topics, clusters and their laws are learned together.
+    With one cluster, and `concentration` learned, this is latent Dirichlet allocation.
+    Clusters are first found after `burn_in` passes, as a multinomial mixture of the
+    topic counts of documents; from then on topics, clusters and their laws are learned
+    together.
+
+    `predict_proba` sums over the topics of tokens, as `score_samples` does, in
+    documents of up to 64 tokens. In longer ones it takes topics at their expected
+    counts.
 
     For m positive cells and C clusters of n documents, a pass takes O(m K + n C K)
     operations.
@@ -135,6 +140,8 @@ class LDAMixture(LatentMixin, BaseTopicModel):
        University of Cambridge.
     .. [2] Asuncion, A., Welling, M., Smyth, P. and Teh, Y. W. (2009). On smoothing and
        inference for topic models. UAI.
+    .. [3] Wallach, H. M., Murray, I., Salakhutdinov, R. and Mimno, D. (2009).
+       Evaluation methods for topic models. ICML.
 
     Examples
     --------

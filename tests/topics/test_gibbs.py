@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from sklgen.families import DirichletMultinomial
 from sklgen.families._counts import as_csr
 from sklgen.mixture._structure import Mixture
+from sklgen.topics import LatentDirichletAllocation
 from sklgen.topics._cvb0 import Schedule
 from sklgen.topics._documents import Documents
 from sklgen.topics._gibbs import Chain, draw_words, sample_topics
@@ -294,3 +295,9 @@ def test_laws_open_at_the_end_of_burn_in(clusters):
     np.testing.assert_array_equal(weight, np.ones(120))
     np.testing.assert_array_equal(found.topics.laws.components.alpha, laws)
     assert tuple(gains) == found.gains
+
+
+def test_tokens_beyond_memory_are_an_error():
+    X = np.full((3, 2), 1e12)
+    with pytest.raises(ValueError, match="a topic for each token"):
+        LatentDirichletAllocation(2, method="gibbs").fit(X)
