@@ -146,6 +146,9 @@ def test_parameters_without_spread_or_slope_leave_finite_metrics():
     gradients[:, 1] = 0.0  # the density does not depend on it
     draws[:, 2] = 3.0  # it never moved
     gradients[:, 3] = draws[:, 3] = 0.0
+    draws[:, 1] *= 20.0
+    spread = fisher("diagonal", draws, gradients).scale[0, 1]
+    np.testing.assert_allclose(spread, draws[:, 1].std())
     for kind in KINDS:
         metric = fisher(kind, draws, gradients)
         F = matrix(metric)

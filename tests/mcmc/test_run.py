@@ -219,6 +219,7 @@ def test_errors_of_the_density_come_with_the_position():
     note = told.value.__notes__[0]
     position = [float(part) for part in note.split("[")[1].split("]")[0].split(",")]
     assert len(position) == 2
+    assert note.count("[") == 1
     assert position[1] > 1.5
 
 
