@@ -25,14 +25,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from sklgen.families._base import Array
 
 # Halves of chains need two draws each for a variance.
 _FEWEST_DRAWS = 4
-# Draws that are looked at together: 16 MiB of them.
-_BLOCK = 2**21
+# Draws that are looked at together: a MiB of them, which stays in cache.
+_BLOCK = 2**17
 _TAILS = (0.05, 0.95)
 
 # A diagnostic of scalars (p, n_chains, n_draws).
@@ -85,8 +84,27 @@ def _split(chains: Array) -> Array:
 def _normal_scores(chains: Array) -> Array:
     """Normal quantiles of the ranks of draws among those of all chains."""
     flat = chains.reshape(len(chains), -1)
-    share = (rankdata(flat, axis=1) - 0.375) / (flat.shape[1] + 0.25)
+    share = (_ranks(flat) - 0.375) / (flat.shape[1] + 0.25)
     return np.asarray(ndtri(share)).reshape(chains.shape)
+
+
+def _ranks(x: Array) -> Array:
+    """Ranks in each row, from one; equal numbers share their mean rank.
+
+    SciPy's `rankdata` takes several times as long, most of the time of a diagnostic.
+    """
+    order = np.argsort(x, axis=1)
+    ordered = np.take_along_axis(x, order, axis=1)
+    rises = np.diff(ordered, axis=1) > 0.0
+    edge = np.ones((len(x), 1), dtype=np.bool_)
+    at = np.arange(x.shape[1])
+    first = np.where(np.concatenate([edge, rises], axis=1), at, 0)
+    last = np.where(np.concatenate([rises, edge], axis=1), at, x.shape[1])
+    first = np.maximum.accumulate(first, axis=1)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    ranks = np.empty(x.shape)
+    np.put_along_axis(ranks, order, 0.5 * (first + last) + 1.0, axis=1)
+    return ranks
 
 
 def _folded(chains: Array) -> Array:

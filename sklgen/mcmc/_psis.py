@@ -64,7 +64,8 @@ def psis(log_weights: ArrayLike, *, r_eff: ArrayLike = 1.0) -> tuple[Array, Arra
         raise ValueError("log_weights are -inf for all draws of a column.")
     share = np.broadcast_to(np.asarray(r_eff, dtype=np.float64), shape).ravel()
     k = np.empty(len(rows))
-    smooth_all(rows, _tail_lengths(len(given), share), k)
+    order = np.argsort(rows, axis=1)
+    smooth_all(rows, order, _tail_lengths(len(given), share), k)
     return np.ascontiguousarray(rows.T).reshape(given.shape), k.reshape(shape)
 
 

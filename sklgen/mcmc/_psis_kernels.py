@@ -17,13 +17,20 @@ _NEGLIGIBLE = 10.0 * np.finfo(np.float64).eps
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def smooth_all(log_weights: Array, lengths: NDArray[np.int64], shapes: Array) -> None:
+def smooth_all(
+    log_weights: Array,
+    orders: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    shapes: Array,
+) -> None:
     """Smooth the largest of the weights in each row, and normalise the row.
 
     Parameters
     ----------
     log_weights : ndarray of shape (n, S)
         Log importance weights. Overwritten.
+    orders : ndarray of shape (n, S)
+        What sorts them.
     lengths : ndarray of shape (n,)
         Number of weights in the tail, less than S.
     shapes : ndarray of shape (n,)
@@ -32,12 +39,12 @@ def smooth_all(log_weights: Array, lengths: NDArray[np.int64], shapes: Array) ->
     for i in range(len(log_weights)):
         row = log_weights[i]
         row -= row.max()
-        shapes[i] = _smooth(row, lengths[i])
+        shapes[i] = _smooth(row, orders[i], lengths[i])
         row -= np.log(np.exp(row).sum())
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _smooth(row: Array, length: int) -> float:
+def _smooth(row: Array, order: NDArray[np.int64], length: int) -> float:
     """Put expected order statistics in place of the largest of the weights.
 
     Returns infinity where no fit is possible, and minus infinity where the largest
@@ -45,7 +52,6 @@ def _smooth(row: Array, length: int) -> float:
     """
     if length < _SHORTEST:
         return np.inf
-    order = np.argsort(row)
     tail = order[len(row) - length :]
     cut = np.exp(row[order[len(row) - length - 1]])
     excess = np.exp(row[tail]) - cut

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import lfilter
+from scipy.stats import rankdata
 
 from sklgen.mcmc._diagnostics import (
+    _ranks,
     e_bfmi,
     ess_bulk,
     ess_mean,
@@ -221,3 +223,9 @@ def test_wrong_shapes():
         r_hat(np.zeros(10))
     with pytest.raises(ValueError, match="must not be empty"):
         r_hat(np.zeros((4, 0)))
+
+
+def test_ranks_of_equal_draws():
+    rng = np.random.default_rng(8)
+    x = np.stack([rng.integers(n, size=50) for n in (1, 2, 10, 1000)]).astype(float)
+    assert_array_equal(_ranks(x), rankdata(x, axis=1))
