@@ -166,9 +166,10 @@ def infer(
     converged = False
     counts = np.empty((len(documents.weight), shares.shape[1]))
     count_topics(documents.X.data, documents.X.indptr, shares, counts)
+    new = np.empty((documents.longest_batch, shares.shape[1]), np.float32)
     while len(gains) < schedule.max_iter and not converged:
         most = np.inf if len(gains) < schedule.burn_in else 1.0
-        gains.append(_pass(topics, documents, shares, counts, most) / n_tokens)
+        gains.append(_pass(topics, documents, shares, counts, new, most) / n_tokens)
         monitor(gains[-1])
         if len(gains) < schedule.burn_in:
             continue
@@ -182,18 +183,23 @@ def infer(
 
 
 def _pass(
-    topics: Topics, documents: Documents, shares: Shares, counts: Array, most: float
+    topics: Topics,
+    documents: Documents,
+    shares: Shares,
+    counts: Array,
+    new: Shares,
+    most: float,
 ) -> float:
     """Revise all documents once, in place; the log-probability of all tokens.
 
     The topic counts (n, K') of the documents follow their shares. Each cell is revised
-    without its own tokens, or as many of them as `most`.
+    without its own tokens, or as many of them as `most`. `new` has room for the shares
+    of a batch.
     """
     totals = topics.words.sum(axis=0)
     gain = 0.0
     for batch in documents.batches:
-        first, last = batch[0].start[0], batch[-1].start[-1]
-        new = np.empty((last - first, shares.shape[1]), np.float32)
+        first = batch[0].start[0]
         task = partial(
             _revise, topics, documents, totals, most, shares, counts, first, new
         )

@@ -87,6 +87,12 @@ class Documents(Tasks):
         """Number of tokens, each by the weight of its document."""
         return float(self.weight @ self.X.sum(axis=1, dtype=np.float64))
 
+    @property
+    def longest_batch(self) -> int:
+        """Largest number of cells of a batch."""
+        cells = [batch[-1].start[-1] - batch[0].start[0] for batch in self.batches]
+        return int(max(cells, default=0))
+
     def _ranges(self) -> Iterator[tuple[int, int]]:
         cells = float(self.weight @ np.diff(self.X.indptr))
         n = int(np.clip(cells // _BATCH_CELLS, 1, _BATCHES))
