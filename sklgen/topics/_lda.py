@@ -103,7 +103,8 @@ class LatentDirichletAllocation(BaseTopicModel):
     randomness depends on the document and on the fit alone.
 
     For m positive cells, a pass takes O(m K) operations. "cvb0" keeps 4 m K bytes while
-    it runs. Documents are held in batches by a hash of their words, so that their order
+    it runs. But for "scvb0", the fitted estimator keeps the documents, if they are not
+    too many, for `partial_fit` to go on with. Documents are held in batches by a hash of their words, so that their order
     has no effect beyond rounding.
 
     References
