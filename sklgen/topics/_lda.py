@@ -104,8 +104,8 @@ class LatentDirichletAllocation(BaseTopicModel):
 
     For m positive cells, a pass takes O(m K) operations. "cvb0" keeps 4 m K bytes while
     it runs. But for "scvb0", the fitted estimator keeps the documents, if they are not
-    too many, for `partial_fit` to go on with. Documents are held in batches by a hash of their words, so that their order
-    has no effect beyond rounding.
+    too many, for `partial_fit` to go on with. Documents are held in batches by a hash
+    of their words, so that their order has no effect beyond rounding.
 
     References
     ----------
