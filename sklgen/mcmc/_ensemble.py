@@ -9,23 +9,19 @@ not see each other, and have streams of random numbers of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklgen.families._base import Array
-from sklgen.mcmc._ensemble_moves import MOVES, check_moves
-from sklgen.mcmc._ensemble_state import Ensembles, Evaluator, LogDensity, init, stream
+from sklgen.mcmc import _ensemble_kernels as kernels
+from sklgen.mcmc._ensemble_state import Ensembles, Evaluator, LogDensity, init
 
 # Called at each step with the stage, steps so far and steps in all.
 Monitor = Callable[[str, int, int], None]
 
 DEFAULT_MOVES: Mapping[str, float] = {"differential": 0.8, "snooker": 0.2}
-
-# Uniform numbers of a walker at each step: which move, three others, two for the move,
-# and one to accept.
-_NOISE = 7
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class EnsembleDraws:
 def step(
     log_density: Callable[[Array], Array],
     ensembles: Ensembles,
-    moves: Mapping[str, float],
+    shares: Array,
 ) -> tuple[Ensembles, NDArray[np.bool_]]:
     """Let each walker move once.
 
@@ -69,8 +65,8 @@ def step(
         From positions (..., d) to log-densities (...).
     ensembles : Ensembles
         Where walkers are.
-    moves : mapping of str to float
-        Probabilities of moves.
+    shares : ndarray of shape (3,)
+        Cumulative probabilities of moves.
 
     Returns
     -------
@@ -79,52 +75,47 @@ def step(
     accepted : ndarray of bool of shape (E, W)
         Whether they moved.
     """
-    E, W, _ = ensembles.positions.shape
-    streams = [stream(key, ensembles.n_steps) for key in ensembles.keys]
-    order = np.stack([stream.permutation(W) for stream in streams])
-    noise = np.stack([stream.random((W, _NOISE)) for stream in streams])
+    E, W, d = ensembles.positions.shape
     x, value = ensembles.positions.copy(), ensembles.log_densities.copy()
-    accepted = np.empty((E, W), dtype=np.bool_)
-    rows = np.arange(E)[:, None]
-    for turn in (0, 1):
-        moving, fixed = np.split(np.roll(order, turn * (W // 2), axis=1), 2, axis=1)
-        own = noise[rows, moving]
-        others = x[rows[:, :, None], fixed[rows[:, :, None], _three(own, W // 2)]]
-        at = x[rows, moving]
-        proposal, log_factor = _propose(at, others, own, moves)
+    streams = ensembles.streams.copy()
+    order, accepted = np.empty((E, W), np.int64), np.empty((E, W), np.bool_)
+    proposal, log_factor = np.empty((E, W // 2, d)), np.empty((E, W // 2))
+    kernels.shuffle(order, streams)
+    first, second = order[:, : W // 2], order[:, W // 2 :]
+    for moving, fixed in ((first, second), (second, first)):
+        kernels.propose(x, moving, fixed, shares, streams, proposal, log_factor)
         proposed = log_density(proposal)
-        log_ratio = proposed - value[rows, moving] + log_factor
-        goes = np.log1p(-own[:, :, -1]) < log_ratio
-        x[rows, moving] = np.where(goes[:, :, None], proposal, at)
-        value[rows, moving] = np.where(goes, proposed, value[rows, moving])
-        accepted[rows, moving] = goes
-    moved = replace(
-        ensembles, positions=x, log_densities=value, n_steps=ensembles.n_steps + 1
-    )
-    return moved, accepted
+        kernels.accept(
+            x, value, moving, proposal, proposed, log_factor, streams, accepted
+        )
+    return Ensembles(x, value, streams), accepted
 
 
-def _three(noise: Array, n: int) -> NDArray[np.int64]:
-    """Three distinct numbers below n."""
-    first = (noise[:, :, 1] * n).astype(np.int64)
-    second = (noise[:, :, 2] * (n - 1)).astype(np.int64)
-    second += second >= first
-    third = (noise[:, :, 3] * (n - 2)).astype(np.int64)
-    third += third >= np.minimum(first, second)
-    third += third >= np.maximum(first, second)
-    return np.stack([first, second, third], axis=2)
+def cumulative_shares(moves: Mapping[str, float]) -> Array:
+    """Cumulative probabilities of moves.
 
+    Parameters
+    ----------
+    moves : mapping of str to float
+        Weights of moves.
 
-def _propose(
-    x: Array, others: Array, noise: Array, moves: Mapping[str, float]
-) -> tuple[Array, Array]:
-    """Proposals by a move that each walker draws."""
-    proposal, log_factor = np.empty(x.shape), np.empty(x.shape[:2])
-    chosen = np.searchsorted(np.cumsum([*moves.values()][:-1]), noise[:, :, 0], "right")
-    for m, name in enumerate(moves):
-        by = chosen == m
-        proposal[by], log_factor[by] = MOVES[name](x[by], others[by], noise[by, 4:6])
-    return proposal, log_factor
+    Returns
+    -------
+    shares : ndarray of shape (3,)
+        From the first of the kernels' moves on.
+    """
+    for name, weight in moves.items():
+        if name not in kernels.MOVES:
+            raise ValueError(f"moves must be among {kernels.MOVES}, got {name!r}.")
+        if not 0.0 <= weight < np.inf:
+            raise ValueError(
+                f"Weights of moves must be finite and not negative, got {weight} for "
+                f"{name!r}."
+            )
+    total = np.cumsum([moves.get(name, 0.0) for name in kernels.MOVES])
+    if not total[-1] > 0.0:
+        raise ValueError(f"moves must have a positive weight, got {dict(moves)}.")
+    return np.asarray(total / total[-1])
 
 
 def sample_ensemble(
@@ -205,12 +196,12 @@ def sample_ensemble(
         rng=rng,
         starts=starts,
     )
-    probabilities = check_moves(moves)
+    shares = cumulative_shares(moves)
     for done in range(1, n_warmup + 1):
-        ensembles, _ = step(evaluate, ensembles, probabilities)
+        ensembles, _ = step(evaluate, ensembles, shares)
         if monitor is not None:
             monitor("warm-up", done, n_warmup)
-    return _draw(evaluate, ensembles, probabilities, n_steps, thin, monitor)
+    return _draw(evaluate, ensembles, shares, n_steps, thin, monitor)
 
 
 def resume_ensemble(
@@ -244,15 +235,15 @@ def resume_ensemble(
     draws : EnsembleDraws
         With the walkers at the end.
     """
-    probabilities = check_moves(moves)
+    shares = cumulative_shares(moves)
     evaluate = Evaluator(log_density)
-    return _draw(evaluate, ensembles, probabilities, n_steps, thin, monitor)
+    return _draw(evaluate, ensembles, shares, n_steps, thin, monitor)
 
 
 def _draw(
     evaluate: Evaluator,
     ensembles: Ensembles,
-    moves: Mapping[str, float],
+    shares: Array,
     n_steps: int,
     thin: int,
     monitor: Monitor | None,
@@ -269,7 +260,7 @@ def _draw(
     done, interrupted = 0, False
     try:
         while done < n_steps:
-            ensembles, accepted = step(evaluate, ensembles, moves)
+            ensembles, accepted = step(evaluate, ensembles, shares)
             n_accepted += accepted
             done += 1
             if done % thin == 0:

@@ -30,16 +30,13 @@ class Ensembles:
         Where walkers are.
     log_densities : ndarray of shape (E, W)
         Log-densities there.
-    keys : ndarray of uint64 of shape (E, 2)
-        Names of the streams of random numbers.
-    n_steps : int
-        Steps so far: the place in the streams.
+    streams : ndarray of uint64 of shape (E, 4)
+        Random numbers of the ensembles.
     """
 
     positions: Array
     log_densities: Array
-    keys: NDArray[np.uint64]
-    n_steps: int = 0
+    streams: NDArray[np.uint64]
 
 
 class Evaluator:
@@ -113,10 +110,10 @@ def init(
         Walkers of finite log-density.
     """
     _check_sizes(n_dim, n_walkers, n_ensembles)
-    keys = streams(rng, n_ensembles)[:, :2]
+    seeds = streams(rng, n_ensembles)
     shape = (n_ensembles, n_walkers, n_dim)
     if starts is None:
-        return _found(log_density, shape, keys)
+        return _found(log_density, shape, seeds)
     x = np.array(starts, dtype=np.float64)
     if x.shape != shape:
         raise ValueError(
@@ -133,7 +130,7 @@ def init(
             "them drawn."
         )
     _check_spread(x)
-    return Ensembles(x, value, keys)
+    return Ensembles(x, value, seeds)
 
 
 def _check_sizes(n_dim: int, n_walkers: int, n_ensembles: int) -> None:
@@ -164,10 +161,10 @@ def _check_spread(x: Array) -> None:
 def _found(
     log_density: Callable[[Array], Array],
     shape: tuple[int, int, int],
-    keys: NDArray[np.uint64],
+    seeds: NDArray[np.uint64],
 ) -> Ensembles:
     """Draw starts until all have a finite log-density."""
-    rngs = [stream(key, 0, 1) for key in keys]
+    rngs = [np.random.default_rng(seed) for seed in seeds]
     x = np.empty(shape)
     value = np.full(shape[:2], -np.inf)
     for _ in range(_TRIES):
@@ -176,20 +173,11 @@ def _found(
         x[bad] = drawn[bad]
         value[bad] = log_density(x[bad])
         if np.isfinite(value).all():
-            return Ensembles(x, value, keys)
+            return Ensembles(x, value, seeds)
     e, w = np.argwhere(~np.isfinite(value))[0]
     raise ValueError(
         f"No start was found: {_TRIES} points uniform between -{_START} and {_START} "
         f"in each coordinate were tried for walker {w} of ensemble {e}, and the "
         f"log-density is {value[e, w]} at the last, {told(x[e, w])}. Give `starts` "
         "where the density is positive, or change the density."
-    )
-
-
-def stream(
-    key: NDArray[np.uint64], n_steps: int, purpose: int = 0
-) -> np.random.Generator:
-    """Random numbers of one step: a function of the key and of the place alone."""
-    return np.random.Generator(
-        np.random.Philox(key=key, counter=[0, 0, purpose, n_steps])
     )

@@ -6,18 +6,19 @@ import itertools
 
 import numpy as np
 import pytest
+from numba import njit
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from sklgen.mcmc import _ensemble_moves
 from sklgen.mcmc._diagnostics import mcse_mean, mcse_sd, r_hat
 from sklgen.mcmc._ensemble import (
     DEFAULT_MOVES,
-    _three,
+    cumulative_shares,
     resume_ensemble,
     sample_ensemble,
 )
-from sklgen.mcmc._ensemble_moves import MOVES
+from sklgen.mcmc._ensemble_kernels import MOVES, distinct, move, propose, shuffle
+from sklgen.mcmc._nuts import streams
 
 MIXES = [{name: 1.0} for name in MOVES] + [DEFAULT_MOVES]
 
@@ -48,32 +49,36 @@ def quick(log_density=normal, n_dim=2, **changes):
     return sample_ensemble(log_density, n_dim, **options)
 
 
+@njit
+def moved(kind, x, others, noise, out, log_factor):
+    a, b, c = others[0], others[1], others[2]
+    for j in range(len(noise)):
+        u, v = noise[j]
+        for i in range(len(x)):
+            log_factor[j, i] = move(kind, x[i], a, b, c, u, v, out[j, i])
+
+
 @pytest.mark.parametrize("d", [1, 2])
-@pytest.mark.parametrize("name", MOVES)
-def test_detailed_balance_by_quadrature(name, d):
+@pytest.mark.parametrize("kind", range(3), ids=MOVES)
+def test_detailed_balance_by_quadrature(kind, d):
     """What flows from f to h flows back, for a log-gamma and a normal coordinate."""
     n, m = (400, 400) if d == 1 else (120, 48)
     axes = [grid(-6.0, 3.0, n), grid(-6.0, 6.0, n)][:d]
     x = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, d)
-    others = np.array([[0.4, -0.3], [1.1, 0.8], [-0.2, 0.1]])[:, :d]
+    others = np.array([[0.4, -0.3], [1.1, 0.8], [-0.2, 0.1]])[:, :d].copy()
     noise = np.stack(np.meshgrid(grid(0, 1, m), [0.05, 0.5], indexing="ij"), axis=-1)
-    noise = noise.reshape(-1, 1, 2)
-    log_x = skewed(x)
+    noise = noise.reshape(-1, 2)
+    there, log_factor = np.empty((2 * m, *x.shape)), np.empty((2 * m, len(x)))
+    here, log_here = np.broadcast_to(x, there.shape), skewed(x)
     flows = np.zeros(2)
-    # A pair of others is as probable in the one order as in the other.
-    for order in ([0, 1, 2], [1, 0, 2], [0, 2, 1]):
-        if name == "differential" and order == [0, 2, 1]:
-            continue
-        if name == "snooker" and order == [1, 0, 2]:
-            continue
-        chosen = np.broadcast_to(others[order], (len(noise), len(x), 3, d))
-        at = np.broadcast_to(x, (len(noise), *x.shape))
-        moved, log_factor = MOVES[name](at, chosen, noise)
-        log_ratio = skewed(moved) - log_x + log_factor
-        flow = np.exp(log_x + np.minimum(log_ratio, 0.0))
-        for k, (here, there) in enumerate([(at, moved), (moved, at)]):
-            f = np.exp(-((here[..., 0] - 1.0) ** 2) - 0.5 * (here[..., -1] - 0.5) ** 2)
-            h = np.tanh(there[..., -1]) + 1.0
+    # The two whose difference counts are as probable in the one order as in the other.
+    for order in ([0, 1, 2], [1, 0, 2]):
+        moved(kind, x, others[order], noise, there, log_factor)
+        log_ratio = skewed(there) - log_here + log_factor
+        flow = np.exp(log_here + np.minimum(log_ratio, 0.0))
+        for k, (start, end) in enumerate([(here, there), (there, here)]):
+            f = np.exp(-((start[..., 0] - 1.0) ** 2) - 0.5 * start[..., -1] ** 2)
+            h = np.tanh(end[..., -1]) + 1.0
             flows[k] += (flow * f * h).sum()
     assert_allclose(flows[0], flows[1], rtol=2e-3)
 
@@ -138,20 +143,21 @@ def test_walkers_jump_between_modes():
         )
 
     rng = np.random.default_rng(2)
-    starts = rng.normal(size=(8, 20, 1))
+    starts = rng.normal(size=(32, 20, 1))
     starts[:, ::2] += 20.0
     draws = quick(
         two_modes,
         1,
         starts=starts,
         n_walkers=20,
-        n_ensembles=8,
-        n_warmup=500,
-        n_steps=1000,
+        n_ensembles=32,
+        n_warmup=1000,
+        n_steps=2000,
     )
-    share = (draws.positions < 10.0).mean(axis=(1, 2)).reshape(8, 20).mean(axis=1)
-    assert abs(share.mean() - 0.3) < 5.0 * share.std() / np.sqrt(8.0)
-    assert abs(share.mean() - 0.3) < 0.02
+    share = (draws.positions < 10.0).mean(axis=(1, 2)).reshape(32, 20).mean(axis=1)
+    error = share.std() / np.sqrt(32.0)
+    assert error < 0.01
+    assert abs(share.mean() - 0.3) < 4.0 * error
 
 
 @pytest.mark.parametrize("outside", [np.nan, -np.inf])
@@ -168,25 +174,37 @@ def test_targets_with_bounds(outside):
 
 
 def test_triples_of_others_are_distinct_and_equally_probable():
-    noise = itertools.product([0.0], grid(0, 1, 5), grid(0, 1, 4), grid(0, 1, 3))
-    found = _three(np.array([*noise])[None], 5)[0]
-    assert sorted(map(tuple, found)) == [*itertools.permutations(range(5), 3)]
+    noise = itertools.product(grid(0, 1, 5), grid(0, 1, 4), grid(0, 1, 3))
+    found = [distinct(5, *numbers) for numbers in noise]
+    assert sorted(found) == [*itertools.permutations(range(5), 3)]
 
 
-def test_shares_of_moves(monkeypatch):
-    counts = dict.fromkeys(MOVES, 0)
-    for name, move in MOVES.items():
+def test_halves_are_permutations_and_equally_probable():
+    seeds = streams(np.random.default_rng(4), 2)
+    counts = dict.fromkeys(itertools.permutations(range(4)), 0)
+    order = np.empty((2, 4), dtype=np.int64)
+    for _ in range(12_000):
+        shuffle(order, seeds)
+        for row in order.tolist():
+            counts[tuple(row)] += 1
+    assert stats.chisquare([*counts.values()]).pvalue > 1e-3
 
-        def counted(x, others, noise, name=name, move=move):
-            counts[name] += len(x)
-            return move(x, others, noise)
 
-        monkeypatch.setitem(_ensemble_moves.MOVES, name, counted)
-    quick(n_steps=1000, moves={"stretch": 2.0, "snooker": 0.0, "differential": 6.0})
-    assert counts["snooker"] == 0
-    total = sum(counts.values())
-    assert total == 1005 * 20
-    assert abs(counts["stretch"] / total - 0.25) < 5.0 * np.sqrt(0.1875 / total)
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+@pytest.mark.parametrize(("name", "other"), [*itertools.permutations(MOVES, 2)])
+def test_shares_of_moves(name, other, spread):
+    """Only some moves change distances, and only one if others are at one place."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(size=(50, 2)) * spread, rng.normal(size=(50, 2))])
+    E = 200
+    x = np.ascontiguousarray(np.broadcast_to(x, (E, *x.shape)))
+    fixed, moving = np.split(np.broadcast_to(np.arange(100), (E, 100)), 2, axis=1)
+    proposal, log_factor = np.empty((E, 50, 2)), np.empty((E, 50))
+    shares = cumulative_shares({name: 3.0, other: 1.0})
+    propose(x, moving, fixed, shares, streams(rng, E), proposal, log_factor)
+    changes = {"stretch": 1.0, "snooker": spread, "differential": 0.0}
+    expected = 0.75 * changes[name] + 0.25 * changes[other]
+    assert abs(np.mean(log_factor != 0.0) - expected) < 5.0 * np.sqrt(0.25 / E / 50)
 
 
 def test_ensembles_do_not_see_each_other():
