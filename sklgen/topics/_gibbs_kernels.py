@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sklgen.topics._uniform_kernels import mixed, uniform
+
 Array = NDArray[np.float64]
 Cells = NDArray[Any]
 Index = NDArray[Any]
@@ -78,7 +80,7 @@ def sweep(
         own, at = cells[low:high], columns[low:high]
         tokens = topics[offset[j] : offset[j + 1]]
         n = _fill(own, tokens, counts, listed, names)
-        state, u = _uniform(_mixed(seeds[j]))
+        state, u = uniform(mixed(seeds[j]))
         law = _draw(laws[j], u)
         gain += mass[j] * _redraw(
             own, at, words, base, alphas, law, state, tokens, counts, listed, names, n,
@@ -150,7 +152,7 @@ def _redraw(
             for p in range(n):
                 held += counts[names[p]] * np.float64(row[names[p]])
                 below[p] = held
-            state, u = _uniform(state)
+            state, u = uniform(state)
             u *= held + new
             if u < held:
                 p = 0
@@ -182,21 +184,6 @@ def _redraw(
             left -= 1.0
             at += 1
     return float(logs + np.log(product))
-
-
-@njit(nogil=True, cache=True)
-def _mixed(state: np.uint64) -> np.uint64:
-    """The finalizer of splitmix64."""
-    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@njit(nogil=True, cache=True)
-def _uniform(state: np.uint64) -> tuple[np.uint64, float]:
-    """The next state of splitmix64, and a uniform number."""
-    state += np.uint64(0x9E3779B97F4A7C15)
-    return state, np.float64(_mixed(state) >> np.uint64(11)) * 2.0**-53
 
 
 @njit(nogil=True, cache=True)

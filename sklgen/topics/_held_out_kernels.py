@@ -12,14 +12,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sklgen.topics._uniform_kernels import uniform
+
 Array = NDArray[np.float64]
 Cells = NDArray[Any]
 Index = NDArray[Any]
 State = NDArray[np.uint64]
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_A, _B, _C, _D = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 # Earlier tokens are drawn again each time that their number has grown so much.
 _GROWTH = 1.1
 # Of more tokens of a word, nearly half are in a random half of them.
@@ -63,14 +62,10 @@ def probabilities(
 
 
 @njit(nogil=True, cache=True)
-def uniform(state: State) -> float:
-    """Draw a number between 0 and 1 (splitmix64); `state` (1,) goes on."""
-    state[0] += _GOLDEN
-    z = state[0]
-    z = (z ^ (z >> _A)) * _FIRST
-    z = (z ^ (z >> _B)) * _SECOND
-    z ^= z >> _C
-    return float((np.float64(z >> _D) + 0.5) * 2.0**-53)
+def _draw_uniform(state: State) -> float:
+    """A number from 0 to 1, without 1; `state` (1,) goes on."""
+    state[0], u = uniform(state[0])
+    return u
 
 
 @njit(nogil=True, cache=True)
@@ -104,7 +99,7 @@ def _tokens(cells: Cells, state: State) -> tuple[NDArray[np.intp], Array, int]:
 @njit(nogil=True, cache=True)
 def _shuffle(values: NDArray[np.intp], state: State) -> None:
     for n in range(len(values) - 1, 0, -1):
-        at = int(uniform(state) * (n + 1))
+        at = int(_draw_uniform(state) * (n + 1))
         values[n], values[at] = values[at], values[n]
 
 
@@ -198,7 +193,7 @@ def sample_topics(
         log_probability += np.log(total)
         weight /= total
         if n_particles * (weight * weight).sum() > 2.0:
-            _resample(weight, counts, topics[:n], uniform(state))
+            _resample(weight, counts, topics[:n], _draw_uniform(state))
             _add_up(row, counts, alpha, sums)
         _draw(sums, state, topics[n])
         for r in range(n_particles):
@@ -229,7 +224,7 @@ def _draw(sums: Array, state: State, topics: NDArray[np.intp]) -> None:
     """Draw `topics` (R,) with odds that are added up to `sums` (K, R)."""
     last = sums[-1]
     for r in range(len(topics)):
-        last[r] *= uniform(state)
+        last[r] *= _draw_uniform(state)
         topics[r] = 0
     for k in range(len(sums) - 1):
         for r in range(len(topics)):
@@ -305,7 +300,7 @@ def halve(
             left -= 2 * sure
             needed -= sure
             for _ in range(whole - 2 * sure):
-                chosen = uniform(state) * left < needed
+                chosen = _draw_uniform(state) * left < needed
                 left -= 1
                 if chosen:
                     needed -= 1

@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sklgen.topics._uniform_kernels import uniform
+
 Array = NDArray[np.float64]
 Shares = NDArray[np.float32]
 Cells = NDArray[Any]
@@ -32,20 +34,13 @@ def scatter(
     They are squares of uniform numbers, which a counter makes of the seed (n,) of each
     document, so that they depend on nothing else.
     """
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    first, second = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-    unit = 2.0**-53
     for i in range(len(seeds)):
         state = seeds[i]
         for at in range(start[i], start[i + 1]):
             row = shares[at]
             total = 0.0
             for k in range(n_topics):
-                state += golden
-                z = (state ^ (state >> np.uint64(30))) * first
-                z = (z ^ (z >> np.uint64(27))) * second
-                z ^= z >> np.uint64(31)
-                u = (np.float64(z >> np.uint64(11)) + 0.5) * unit
+                state, u = uniform(state)
                 row[k] = np.float32(u * u)
                 total += row[k]
             for k in range(n_topics):
