@@ -12,6 +12,7 @@ _subpackages = [
     "em",
     "families",
     "hmm",
+    "mcmc",
     "metrics",
     "mixture",
     "plotting",

@@ -1,1 +1,3 @@
-"""Posterior sampling by Markov chain Monte Carlo."""
+"""Posterior sampling by Markov chain Monte Carlo: the engine, without estimators yet."""
+
+__all__: list[str] = []
