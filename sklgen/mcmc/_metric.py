@@ -29,11 +29,13 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Kind = Literal["diagonal", "dense", "low_rank"]
 
-# Directions whose variance is within this factor of that of the scaled coordinates are
-# left alone by low-rank metrics.
+# Directions whose variance is within this factor of that of the rest are left alone by
+# low-rank metrics.
 _PLAIN = 2.0
-# More draws than this tell little about a low-rank metric.
-_MOST = 512
+# Most directions of a low-rank metric.
+_LARGEST = 100
+# Beyond so many dimensions, only so many draws are looked at.
+_WIDE, _MOST = 1000, 256
 
 
 @dataclass(frozen=True)
@@ -228,8 +230,8 @@ def fisher(kind: Kind, draws: Array, gradients: Array) -> Metric:
     if kind == "dense":
         factor = _dense(draws / scale, gradients * scale)
         return Dense(location, (scale[:, None] * factor)[None])
-    basis, spread = _low_rank(draws / scale, gradients * scale)
-    return LowRank(location, scale[None], basis[None], spread[None])
+    level, basis, spread = _low_rank(draws / scale, gradients * scale)
+    return LowRank(location, level * scale[None], basis[None], spread[None])
 
 
 def _scale(draws: Array, gradients: Array) -> Array:
@@ -270,20 +272,32 @@ def _geometric_mean(variance: Array, precision: Array) -> Array:
     return out
 
 
-def _low_rank(draws: Array, gradients: Array) -> tuple[Array, Array]:
-    """Directions (k, d), and their standard deviations, for centred and scaled rows."""
-    thin = -(-len(draws) // _MOST)
+def _low_rank(draws: Array, gradients: Array) -> tuple[float, Array, Array]:
+    """Directions that stand out, for centred and scaled rows.
+
+    Returns the standard deviation of the rest, the directions (k, d) and their standard
+    deviations relative to the rest.
+    """
+    d = draws.shape[1]
+    thin = 1 if d <= _WIDE else -(-len(draws) // _MOST)
     draws, gradients = draws[::thin], gradients[::thin]
+    space = np.eye(d)
     n = len(draws)
-    space = np.linalg.qr(np.concatenate([_span(draws), _span(gradients)]).T)[0]
-    draws, gradients = draws @ space, gradients @ space
-    ridge = _ridge(max(n, len(space.T)), len(space.T)) * np.eye(len(space.T))
+    if n < d:
+        space = np.linalg.qr(np.concatenate([_span(draws), _span(gradients)]).T)[0]
+        draws, gradients = draws @ space, gradients @ space
+    m = space.shape[1]
+    ridge = _ridge(max(n, m), m) * np.eye(m)
     mean = _geometric_mean(
         draws.T @ draws / n + ridge, gradients.T @ gradients / n + ridge
     )
     variance, vector = eigh(mean)
-    kept = np.abs(np.log(variance)) > np.log(_PLAIN)
-    return np.ascontiguousarray((space @ vector[:, kept]).T), np.sqrt(variance[kept])
+    level = np.median(variance) if m == d else 1.0
+    distance = np.abs(np.log(variance / level))
+    order = np.argsort(-distance)[: min(_LARGEST, d // 4)]
+    kept = order[distance[order] > np.log(_PLAIN)]
+    basis = np.ascontiguousarray((space @ vector[:, kept]).T)
+    return float(np.sqrt(level)), basis, np.sqrt(variance[kept] / level)
 
 
 def _span(rows: Array) -> Array:
