@@ -137,7 +137,8 @@ def sample_ensemble(
     Parameters
     ----------
     log_density : callable
-        From positions (A, d) to their log-densities (A,), up to a constant.
+        From positions (A, d) to their log-densities (A,), up to a constant; minus
+        infinity or NaN outside of the support.
     n_dim : int
         Number d of dimensions.
     n_walkers : int

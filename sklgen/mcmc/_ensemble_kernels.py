@@ -198,6 +198,7 @@ def accept(
         for w in range(moving.shape[1]):
             at = moving[e, w]
             log_ratio = proposed[e, w] - log_density[e, at] + log_factor[e, w]
+            # Not so where the log-density is NaN.
             accepted[e, at] = math.log(uniform(streams, e)) < log_ratio
             if accepted[e, at]:
                 log_density[e, at] = proposed[e, w]

@@ -47,8 +47,9 @@ class Evaluator:
         self.count = 0
 
     def __call__(self, x: Array) -> Array:
-        """Log-densities (...) at positions (..., d), minus infinity for NaN."""
-        flat = x.reshape(-1, x.shape[-1])
+        """Log-densities (...) at positions (..., d); NaN means none there."""
+        # A copy: a function that works in place would move the walkers.
+        flat = x.reshape(-1, x.shape[-1]).copy()
         try:
             answer = self._log_density(flat)
         except Exception as error:
@@ -66,7 +67,6 @@ class Evaluator:
                 "log_density must be less than infinity, got inf at "
                 f"{told(flat[np.argmax(value)])}."
             )
-        value[np.isnan(value)] = -np.inf
         return value.reshape(x.shape[:-1])
 
     def _culprit(self, x: Array) -> str:
@@ -93,8 +93,8 @@ def init(
     Parameters
     ----------
     log_density : callable
-        From positions (..., d) to log-densities (...), minus infinity outside of the
-        support.
+        From positions (..., d) to log-densities (...), minus infinity or NaN outside
+        of the support.
     n_dim : int
         Number d of dimensions.
     n_walkers, n_ensembles : int

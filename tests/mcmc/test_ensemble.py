@@ -167,6 +167,9 @@ def test_targets_with_bounds(outside):
     def exponential(x):
         return np.where((x > 0.0).all(axis=1), -x.sum(axis=1), outside)
 
+    start = quick(exponential, n_warmup=0, n_steps=0).ensembles
+    flat = start.positions.reshape(-1, 2)
+    assert_array_equal(start.log_densities.ravel(), -flat.sum(axis=1))
     x = quick(exponential, n_ensembles=4, n_warmup=200, n_steps=2000).positions
     assert (x > 0.0).all()
     assert np.all(np.abs(x.mean(axis=(0, 1)) - 1.0) < 5.0 * mcse_mean(x))
@@ -245,6 +248,14 @@ def test_what_draws_tell():
     assert not draws.interrupted
 
 
+def test_a_density_that_works_in_place():
+    def in_place(x):
+        x *= x
+        return -0.5 * x.sum(axis=1)
+
+    assert_array_equal(quick(in_place).positions, quick().positions)
+
+
 def test_monitor_and_interruption():
     seen = []
 
@@ -279,6 +290,8 @@ def test_errors_of_the_density_tell_where():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="even and at least 6"):
         quick(n_walkers=7)
+    with pytest.raises(ValueError, match="even and at least 6"):
+        quick(n_dim=1, n_walkers=4)
     with pytest.raises(ValueError, match="even and at least 14"):
         quick(n_dim=6)
     with pytest.raises(ValueError, match="n_dim and n_ensembles"):
@@ -305,3 +318,6 @@ def test_wrong_arguments():
         ValueError, match=r"-inf for walker 3 of ensemble 1 at \[7, 7\]"
     ):
         quick(lambda x: np.where(x[:, 0] > 5.0, -np.inf, 0.0), starts=starts)
+    starts[1, 3] = np.inf
+    with pytest.raises(ValueError, match=r"0.0 for walker 3 of ensemble 1 at \[inf"):
+        quick(lambda x: np.zeros(len(x)), starts=starts)
