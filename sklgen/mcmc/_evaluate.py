@@ -29,7 +29,11 @@ class Evaluator:
         self.count = 0
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
-        """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
+        """Log-densities (A,) and gradients (A, d) at positions (A, d).
+
+        The density may write into `x`, and into what it returned at its next call:
+        `kept` is for those who need them after that.
+        """
         try:
             answer = self._density(x)
         except Exception as error:
@@ -44,6 +48,11 @@ class Evaluator:
             )
         self.count += len(x)
         return value, gradient
+
+    def kept(self, x: Array) -> tuple[Array, Array]:
+        """Log-densities and gradients that are the caller's own, and so is `x`."""
+        value, gradient = self(x.copy())
+        return value.copy(), gradient.copy()
 
     def _culprit(self, x: Array) -> str:
         """Positions that fail alone, the first of them; all if none does."""

@@ -116,7 +116,7 @@ def starts(
     evaluate: Evaluator, points: Array, rngs: Sequence[np.random.Generator]
 ) -> list[Path]:
     """Run a path from each of the points (C, d), where the density is positive."""
-    value, gradient = evaluate(points)
+    value, gradient = evaluate.kept(points)
     paths = [
         _path(points[c], float(value[c]), gradient[c], rng)
         for c, rng in enumerate(rngs)
@@ -124,7 +124,7 @@ def starts(
     found: dict[int, Path] = {}
     asked = {c: next(path) for c, path in enumerate(paths)}
     while asked:
-        value, gradient = evaluate(np.concatenate(list(asked.values())))
+        value, gradient = evaluate.kept(np.concatenate(list(asked.values())))
         low = 0
         for c, x in list(asked.items()):
             answer = value[low : low + len(x)], gradient[low : low + len(x)]

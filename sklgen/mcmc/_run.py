@@ -179,7 +179,7 @@ def _at_starts(
             f"starts must have the shape (n_chains, n_dim) = {(n_chains, n_dim)}, got "
             f"{x.shape}."
         )
-    value, gradient = evaluate(x)
+    value, gradient = evaluate.kept(x)
     bad = np.flatnonzero(~(np.isfinite(value) & np.isfinite(gradient).all(axis=1)))
     if len(bad):
         c = bad[0]

@@ -1,6 +1,7 @@
 """Whole runs: from starts to draws, going on, and densities that misbehave."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -118,8 +119,9 @@ def test_going_on_is_one_longer_run():
     density = gaussian(autoregressive(3))
     whole = sample(density, 3, n_draws=60)
     part = sample(density, 3, n_draws=25)
-    for _ in range(2):  # a run does not change what it starts from
-        rest = _run.resume(density, part.sampler, 35)
+    saved = pickle.loads(pickle.dumps(part.sampler))
+    for sampler in (part.sampler, part.sampler, saved):  # which runs do not change
+        rest = _run.resume(density, sampler, 35)
         both = np.concatenate([part.positions, rest.positions], axis=1)
         np.testing.assert_array_equal(both, whole.positions)
     assert part.n_evaluations + rest.n_evaluations >= whole.n_evaluations
@@ -259,6 +261,24 @@ def test_monitor_sees_all_draws():
     assert seen[-1] == ("sampling", 280, 280)
     done = [a[1] for a in seen if a[0] == "warm-up"]
     assert done == sorted(done)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_densities_may_use_one_buffer_and_write_into_positions(given):
+    plain = gaussian(autoregressive(3))
+    buffers = {}
+
+    def careless(x):
+        value, gradient = buffers.setdefault(
+            len(x), (np.empty(len(x)), np.empty(x.shape))
+        )
+        value[:], gradient[:] = plain(x)
+        x[:] = np.nan
+        return value, gradient
+
+    starts = np.full((4, 3), 0.5) if given else None
+    runs = [sample(f, 3, starts=starts, n_draws=20) for f in (plain, careless)]
+    np.testing.assert_array_equal(runs[0].positions, runs[1].positions)
 
 
 @pytest.mark.parametrize(("n_warmup", "n_draws"), [(0, 5), (1, 1), (7, 0)])
