@@ -67,12 +67,17 @@ class Metric(ABC):
         """Gradients in x of gradients (C, ..., d) in u."""
 
     @abstractmethod
-    def covariances(self) -> Array:
-        """Inverse metrics F F' (C or 1, d, d)."""
+    def factors(self) -> Array:
+        """Matrices F (C or 1, d, d)."""
 
     @abstractmethod
     def log_determinants(self) -> Array:
         """Logarithms (C or 1,) of the determinant of F."""
+
+    def covariances(self) -> Array:
+        """Inverse metrics F F' (C or 1, d, d)."""
+        factors = self.factors()
+        return factors @ factors.transpose(0, 2, 1)
 
     def traced(self, unit: Array) -> Array:
         """Positions of u, `unit` (C, n, d)."""
@@ -102,8 +107,8 @@ class Diagonal(Metric):
     def push(self, gradient: Array) -> Array:
         return gradient / _along(self.scale, gradient)
 
-    def covariances(self) -> Array:
-        return self.scale[:, :, None] ** 2 * np.eye(self.scale.shape[1])
+    def factors(self) -> Array:
+        return self.scale[:, :, None] * np.eye(self.scale.shape[1])
 
     def log_determinants(self) -> Array:
         total: Array = np.log(self.scale).sum(axis=1)
@@ -141,8 +146,8 @@ class Dense(Metric):
             out[c] = solved.T.reshape(rows.shape)
         return out
 
-    def covariances(self) -> Array:
-        return self.factor @ self.factor.transpose(0, 2, 1)
+    def factors(self) -> Array:
+        return self.factor
 
     def log_determinants(self) -> Array:
         total: Array = np.log(np.diagonal(self.factor, axis1=1, axis2=2)).sum(axis=1)
@@ -186,11 +191,10 @@ class LowRank(Metric):
             out[c] = rows + (rows @ self.basis[m].T * excess) @ self.basis[m]
         return out
 
-    def covariances(self) -> Array:
-        excess = self.spread**2 - 1
+    def factors(self) -> Array:
+        excess = self.spread - 1
         core = self.basis.transpose(0, 2, 1) * excess[:, None] @ self.basis
-        core += np.eye(self.scale.shape[1])
-        return core * self.scale[:, :, None] * self.scale[:, None]
+        return self.scale[:, :, None] * (core + np.eye(self.scale.shape[1]))
 
     def log_determinants(self) -> Array:
         total: Array = np.log(self.scale).sum(axis=1) + np.log(self.spread).sum(axis=1)
@@ -211,11 +215,9 @@ def identity(d: int) -> Metric:
 def convert(metric: Metric, kind: Kind) -> Metric:
     """Give the metric of another kind whose inverse is nearest to this one's."""
     if kind == "diagonal":
-        variances = np.diagonal(metric.covariances(), axis1=1, axis2=2)
-        return Diagonal(metric.location, np.sqrt(variances))
+        return Diagonal(metric.location, np.linalg.norm(metric.factors(), axis=2))
     if kind == "dense":
-        factor = np.asarray(np.linalg.cholesky(metric.covariances()), np.float64)
-        return Dense(metric.location, factor)
+        return Dense(metric.location, _lower(metric.factors()))
     return metric
 
 
@@ -227,49 +229,57 @@ def fisher(kind: Kind, draws: Array, gradients: Array) -> Metric:
     scale = _scale(draws, gradients)
     if kind == "diagonal":
         return Diagonal(location, scale[None])
+    draws, gradients = draws / scale, gradients * scale
     if kind == "dense":
-        factor = _dense(draws / scale, gradients * scale)
-        return Dense(location, (scale[:, None] * factor)[None])
-    level, basis, spread = _low_rank(draws / scale, gradients * scale)
+        factor = scale[:, None] * _lower(_geometric_root(draws, gradients))
+        return Dense(location, factor[None])
+    level, basis, spread = _low_rank(draws, gradients)
     return LowRank(location, level * scale[None], basis[None], spread[None])
 
 
 def _scale(draws: Array, gradients: Array) -> Array:
     """Square roots of sqrt(var(draws) / var(gradients)), where both tell something."""
-    spread = np.sqrt(np.mean(draws**2, axis=0))
-    slope = np.sqrt(np.mean(gradients**2, axis=0))
+    spread, slope = _size(draws), _size(gradients)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.sqrt(spread / slope)
     scale = np.where(slope > 0, scale, spread)
     return np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
 
 
-def _dense(draws: Array, gradients: Array) -> Array:
-    """Cholesky factor of the geometric mean, for centred and scaled rows."""
-    n, d = draws.shape
-    ridge = _ridge(n, d) * np.eye(d)
-    variance = draws.T @ draws / n + ridge
-    precision = gradients.T @ gradients / n + ridge
-    mean = _geometric_mean(variance, precision)
-    return np.asarray(np.linalg.cholesky(mean), np.float64)
+def _size(rows: Array) -> Array:
+    """Root mean squares of columns, which do not overflow."""
+    largest = np.abs(rows).max(axis=0)
+    relative = rows / np.where(largest > 0, largest, 1.0)
+    size: Array = largest * np.sqrt(np.mean(relative**2, axis=0))
+    return size
 
 
-def _ridge(n: int, d: int) -> float:
-    """What is added to covariances of n rows, relative to scales.
+def _geometric_root(draws: Array, gradients: Array) -> Array:
+    """Find F such that S = F F' solves S cov(gradients) S = cov(draws).
 
-    It bounds how much shorter than its coordinates a direction can seem to be, which n
-    rows in d dimensions show by chance where there are few to a dimension.
+    Rows are centred and scaled. To covariances of n rows is added what bounds how much
+    shorter than its coordinates a direction can seem to be, which few rows show by
+    chance, and what keeps them positive definite.
     """
-    return 1e-5 + (d / n) ** 2 / 10
-
-
-def _geometric_mean(variance: Array, precision: Array) -> Array:
-    """Solve S precision S = variance for S."""
+    n, d = draws.shape
+    size = max(1.0, _size(draws).max(), _size(gradients).max())
+    draws, gradients = draws / size, gradients / size  # leaves F what it is
+    ridge = (1e-5 + (d / max(n, d)) ** 2 / 10) / size**2 + 1e-9
+    variance = draws.T @ draws / n + ridge * np.eye(d)
+    precision = gradients.T @ gradients / n + ridge * np.eye(d)
     root = np.linalg.cholesky(precision)
     value, vector = eigh(root.T @ variance @ root)
+    value = np.maximum(value, 1e-15 * value[-1])
     vector = solve_triangular(root, vector, trans="T", lower=True)
-    out: Array = vector * np.sqrt(np.maximum(value, 0.0)) @ vector.T
+    out: Array = vector * value**0.25
     return out
+
+
+def _lower(factors: Array) -> Array:
+    """Lower triangular L with L L' = F F' and a positive diagonal."""
+    upper = np.linalg.qr(np.swapaxes(factors, -1, -2), mode="r")
+    sign = np.sign(np.diagonal(upper, axis1=-2, axis2=-1))
+    return np.ascontiguousarray(np.swapaxes(upper * sign[..., None], -1, -2))
 
 
 def _low_rank(draws: Array, gradients: Array) -> tuple[float, Array, Array]:
@@ -282,22 +292,16 @@ def _low_rank(draws: Array, gradients: Array) -> tuple[float, Array, Array]:
     thin = 1 if d <= _WIDE else -(-len(draws) // _MOST)
     draws, gradients = draws[::thin], gradients[::thin]
     space = np.eye(d)
-    n = len(draws)
-    if n < d:
+    if len(draws) < d:
         space = np.linalg.qr(np.concatenate([_span(draws), _span(gradients)]).T)[0]
-        draws, gradients = draws @ space, gradients @ space
-    m = space.shape[1]
-    ridge = _ridge(max(n, m), m) * np.eye(m)
-    mean = _geometric_mean(
-        draws.T @ draws / n + ridge, gradients.T @ gradients / n + ridge
-    )
-    variance, vector = eigh(mean)
-    level = np.median(variance) if m == d else 1.0
-    distance = np.abs(np.log(variance / level))
+    root = _geometric_root(draws @ space, gradients @ space)
+    vector, spread, _ = np.linalg.svd(root)
+    level = np.median(spread) if len(spread) == d else 1.0
+    distance = np.abs(np.log(spread / level))
     order = np.argsort(-distance)[: min(_LARGEST, d // 4)]
-    kept = order[distance[order] > np.log(_PLAIN)]
+    kept = order[distance[order] > 0.5 * np.log(_PLAIN)]
     basis = np.ascontiguousarray((space @ vector[:, kept]).T)
-    return float(np.sqrt(level)), basis, np.sqrt(variance[kept] / level)
+    return float(level), basis, spread[kept] / level
 
 
 def _span(rows: Array) -> Array:

@@ -157,6 +157,34 @@ def test_parameters_without_spread_or_slope_leave_finite_metrics():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_chains_that_fall_from_far_leave_finite_metrics(kind):
+    rng = np.random.default_rng(10)
+    slope = 10.0 ** np.linspace(200, 0, 40)[:, None]
+    gradients = slope * rng.normal(size=(40, 4))
+    draws = np.cumsum(np.log(slope) * rng.normal(size=(40, 4)), axis=0)
+    draws[:, 1] = draws[:, 0] * (1 + 1e-13 * rng.normal(size=40))
+    metric = fisher(kind, draws, gradients)
+    F = matrix(metric)
+    assert np.isfinite(F).all()
+    assert np.isfinite(metric.log_determinants()).all()
+    u = rng.normal(size=(1, 3, 4))
+    np.testing.assert_allclose(
+        metric.push(metric.pull(u[:, 0], np.zeros(1, int))), u[:, 0], rtol=1e-3
+    )
+
+
+def test_conversion_bears_large_ratios():
+    basis = np.linalg.qr(np.random.default_rng(11).normal(size=(6, 2)))[0].T
+    scale = np.geomspace(1e-8, 1e8, 6)[None]
+    spread = np.array([[1e-6, 1e5]])
+    metric = LowRank(np.zeros((1, 6)), scale, basis[None].copy(), spread)
+    dense = convert(metric, "dense")
+    volume = metric.log_determinants()
+    np.testing.assert_allclose(dense.log_determinants(), volume, rtol=1e-3)
+    assert (np.diagonal(dense.factors()[0]) > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_shared_and_separate_metrics(kind):
     rng = np.random.default_rng(8)
     pairs = [gaussian(autoregressive(3, rho), 60, rng) for rho in (0.1, 0.9)]
