@@ -226,6 +226,8 @@ def test_a_run_in_two_parts():
     joined = np.concatenate([first.positions, rest.positions], axis=1)
     assert_array_equal(joined, whole.positions)
     assert_array_equal(first.ensembles.positions, before)
+    again = resume_ensemble(normal, first.ensembles, 18)
+    assert_array_equal(again.positions, rest.positions)
     warm = resume_ensemble(normal, quick(n_steps=0, n_warmup=3).ensembles, 30)
     assert_array_equal(warm.positions, whole.positions)
 
