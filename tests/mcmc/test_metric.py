@@ -140,6 +140,17 @@ def test_low_rank_metric_finds_the_directions_that_stand_out():
     assert plain.max() / plain.min() > 1e4
 
 
+def test_low_rank_metric_is_exact_along_its_directions_and_level_across():
+    covariance = autoregressive(60)
+    draws, gradients = gaussian(covariance, 2_000, np.random.default_rng(12))
+    metric = fisher("low_rank", draws, gradients)
+    root = np.linalg.inv(metric.factors()[0])
+    white = root @ covariance @ root.T
+    basis = metric.basis[0]
+    np.testing.assert_allclose(np.diag(basis @ white @ basis.T), 1.0, atol=0.02)
+    np.testing.assert_allclose(np.median(np.linalg.eigvalsh(white)), 1.0, atol=0.1)
+
+
 def test_parameters_without_spread_or_slope_leave_finite_metrics():
     rng = np.random.default_rng(7)
     draws, gradients = gaussian(np.eye(4), 50, rng)
