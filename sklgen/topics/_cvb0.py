@@ -12,12 +12,16 @@ from sklgen.em import Scratch
 from sklgen.families._base import Array
 from sklgen.mixture._structure import MixtureStatistics
 from sklgen.topics._documents import DocumentBlock, Documents
-from sklgen.topics._kernels import Shares, count_topics, move, revise
+from sklgen.topics._kernels import Shares, assign, count_topics, move, revise
 from sklgen.topics._priors import with_priors
-from sklgen.topics._structure import Topics
+from sklgen.topics._structure import Topics, pad
 
 # Times that a pass goes over the cells of a document before the next one.
 _ROUNDS = 2
+# Share of the words of a topic that start as those of one document.
+_SEED_SHARE = 0.2
+# Times that documents look for their topics at the start.
+_SEED_STEPS = 3
 # Priors are learned in every so many passes.
 _EVERY = 5
 
@@ -80,12 +84,16 @@ class Inference:
 
 
 def first_shares(topics: Topics, documents: Documents) -> Shares:
-    """Random shares of topics in the cells of documents, by the odds of the prior.
+    """Shares of topics in the cells of documents to start from.
+
+    Each topic has the words of all documents, and more of those of one of them, taken
+    at random: topics part at once, which random shares of tokens take many passes for.
 
     Parameters
     ----------
     topics : Topics
-        Topics without counts. Words that have more of a prior in one topic start there.
+        Topics without counts. Where words have more of a prior in one topic, shares are
+        random ones, times its odds; so they are where documents are fewer than topics.
     documents : Documents
         The documents, opened.
 
@@ -94,6 +102,34 @@ def first_shares(topics: Topics, documents: Documents) -> Shares:
     shares : ndarray of shape (n_cells, K')
         Rows sum to one.
     """
+    X, K = documents.X, topics.n_topics
+    distinct = documents.distinct()
+    if len(distinct) < K or len(topics.prior) > 1:
+        return _random_shares(topics, documents)
+    seeds = distinct[np.arange(K) * len(distinct) // K]
+    whole = X.T @ documents.weight
+    words = np.zeros_like(topics.words)
+    words[:, :K] = ((1.0 - _SEED_SHARE) * whole / whole.sum())[:, None]
+    lengths = X[seeds].sum(axis=1)
+    words[:, :K] += _SEED_SHARE * (X[seeds].toarray() / lengths[:, None]).T
+    shares = np.empty((X.nnz, words.shape[1]), np.float32)
+    alike, alpha = pad(np.ones((1, K))), topics.alphas[:1]
+
+    def fill(block: DocumentBlock, scratch: Scratch) -> None:
+        weights = np.repeat(alike, len(block.weight), axis=0)
+        own = shares[block.start[0] : block.start[-1]]
+        for _ in range(_SEED_STEPS):
+            assign(X.data, X.indices, block.start, block.weight, words, weights, own)
+            count_topics(X.data, block.start, shares, weights)
+            weights += alpha
+
+    for _ in documents.map(fill):
+        pass
+    return shares
+
+
+def _random_shares(topics: Topics, documents: Documents) -> Shares:
+    """Random shares of topics in the cells of documents, by the odds of the prior."""
     shares = documents.random_shares(topics.n_topics)
     if len(topics.prior) == 1:
         return shares
@@ -247,17 +283,21 @@ def _move(
     words: Array,
 ) -> None:
     """Put the new shares of a batch in the place of the old ones, by words."""
-    X, n = documents.X, documents.n_threads
+    X = documents.X
     rows = slice(batch[0].rows.start, batch[-1].rows.stop)
     start = X.indptr[rows.start : rows.stop + 1]
     weight = documents.weight[rows]
 
-    def task(stripe: int, scratch: Scratch) -> None:
-        move(
-            X.data, X.indices, start, weight, stripe, n, new, shares, words,
-        )  # fmt: skip
+    def task(words_of: tuple[int, int], scratch: Scratch) -> None:
+        move(X.data, X.indices, start, weight, *words_of, new, shares, words)
 
-    for _ in documents.run(task, range(n)):
+    def keep(block: DocumentBlock, scratch: Scratch) -> None:
+        own = slice(block.start[0], block.start[-1])
+        shares[own] = new[own.start - start[0] : own.stop - start[0]]
+
+    for _ in documents.run(task, documents.word_ranges):
+        pass
+    for _ in documents.run(keep, batch):
         pass
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,7 +22,7 @@ T = TypeVar("T")
 # A pass has at most so many batches, of so many cells or more.
 _BATCHES = 16
 _BATCH_CELLS = 8192
-_BLOCK_CELLS = 4096
+_BLOCK_CELLS = 8192
 # Topics are padded to a multiple of what vector instructions take.
 _LANES = 8
 
@@ -86,6 +88,19 @@ class Documents(Tasks):
     def n_tokens(self) -> float:
         """Number of tokens, each by the weight of its document."""
         return float(self.weight @ self.X.sum(axis=1, dtype=np.float64))
+
+    def distinct(self) -> NDArray[np.intp]:
+        """Rows of documents with words that differ, in the random order of hashes."""
+        first = np.unique(self.seeds, return_index=True)[1]
+        return np.asarray(first[np.diff(self.X.indptr)[first] > 0])
+
+    @cached_property
+    def word_ranges(self) -> list[tuple[int, int]]:
+        """A range of words for each thread, with about as many cells in each."""
+        cells = np.bincount(self.X.indices, minlength=self.X.shape[1]).cumsum()
+        shares = np.arange(1, self.n_threads) / self.n_threads
+        cuts = np.searchsorted(cells, shares * cells[-1]).tolist()
+        return list(pairwise([0, *cuts, len(cells)]))
 
     @property
     def longest_batch(self) -> int:
@@ -178,13 +193,12 @@ class Documents(Tasks):
         words = np.zeros((X.shape[1], shares.shape[1]))
         weight = self.weight if weight is None else weight
 
-        def add(stripe: int, scratch: Scratch) -> None:
+        def add(words_of: tuple[int, int], scratch: Scratch) -> None:
             count_words(
-                X.data, X.indices, X.indptr, weight, stripe, self.n_threads, shares,
-                words,
+                X.data, X.indices, X.indptr, weight, *words_of, shares, words,
             )  # fmt: skip
 
-        for _ in self.run(add, range(self.n_threads)):
+        for _ in self.run(add, self.word_ranges):
             pass
         return words
 

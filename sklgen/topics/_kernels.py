@@ -65,12 +65,12 @@ def count_words(
     columns: Index,
     start: Index,
     weights: Array,
-    stripe: int,
-    n_stripes: int,
+    low: int,
+    high: int,
     shares: Shares,
     words: Array,
 ) -> None:
-    """Add the expected number of tokens of each topic to the words (V, K) of a stripe.
+    """Add the expected number of tokens of each topic to the `words` (V, K) in a range.
 
     Documents count by `weights` (n,), and `shares` are those of their cells alone.
     """
@@ -78,9 +78,8 @@ def count_words(
     for i in range(len(weights)):
         if weights[i] == 0.0:
             continue
-        for at in range(start[i], start[i + 1]):
-            if columns[at] % n_stripes != stripe:
-                continue
+        begin, end = _within(columns, start[i], start[i + 1], low, high)
+        for at in range(begin, end):
             count = weights[i] * np.float64(cells[at])
             row, share = words[columns[at]], shares[at - first]
             for k in range(len(row)):
@@ -229,24 +228,31 @@ def move(
     columns: Index,
     start: Index,
     weights: Array,
-    stripe: int,
-    n_stripes: int,
+    low: int,
+    high: int,
     new: Shares,
     old: Shares,
     words: Array,
 ) -> None:
-    """Put new shares in the place of `old`, and in the counts `words` (V, K).
+    """Put new shares in the place of `old` in the counts `words` (V, K) of a range.
 
-    Only words of one stripe are touched, of so many, so that stripes can run side by
-    side: each count sees the documents in one order.
+    Ranges can run side by side: each count sees the documents in one order.
     """
     first = start[0]
     for i in range(len(weights)):
-        for at in range(start[i], start[i + 1]):
-            if columns[at] % n_stripes != stripe:
-                continue
+        begin, end = _within(columns, start[i], start[i + 1], low, high)
+        for at in range(begin, end):
             count = weights[i] * np.float64(cells[at])
             row, before, after = words[columns[at]], old[at], new[at - first]
             for k in range(len(row)):
                 row[k] += count * (np.float64(after[k]) - np.float64(before[k]))
-                before[k] = after[k]
+
+
+@njit(nogil=True, cache=True)
+def _within(
+    columns: Index, first: int, last: int, low: int, high: int
+) -> tuple[int, int]:
+    """Where, between `first` and `last`, sorted columns are from `low` to `high`."""
+    own = columns[first:last]
+    begin, end = np.searchsorted(own, low), np.searchsorted(own, high)
+    return int(first + begin), int(first + end)

@@ -68,7 +68,7 @@ class Topics:
         """Parameters (C, K') of the laws of topics, zero beyond the last one."""
         return pad(self.laws.components.alpha)
 
-    @property
+    @cached_property
     def pseudo_totals(self) -> Array:
         """Sum (K',) of the prior over words."""
         return np.asarray(self.prior.sum(axis=0) * (self.n_words / len(self.prior)))
