@@ -1,3 +1,3 @@
-"""Posterior sampling by Markov chain Monte Carlo: the engine, without estimators yet."""
+"""Posterior sampling by Markov chain Monte Carlo: the engine, no estimators yet."""
 
 __all__: list[str] = []

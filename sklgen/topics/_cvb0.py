@@ -86,8 +86,8 @@ class Inference:
 def first_shares(topics: Topics, documents: Documents) -> Shares:
     """Shares of topics in the cells of documents to start from.
 
-    Each topic has the words of all documents, and more of those of one of them, taken
-    at random: topics part at once, which random shares of tokens take many passes for.
+    Each topic has the words of all documents, and more of those of one of them: topics
+    part at once, which random shares of tokens take many passes for.
 
     Parameters
     ----------
@@ -103,10 +103,9 @@ def first_shares(topics: Topics, documents: Documents) -> Shares:
         Rows sum to one.
     """
     X, K = documents.X, topics.n_topics
-    distinct = documents.distinct()
-    if len(distinct) < K or len(topics.prior) > 1:
+    seeds = documents.seeds_apart(K)
+    if len(seeds) < K or len(topics.prior) > 1:
         return _random_shares(topics, documents)
-    seeds = distinct[np.arange(K) * len(distinct) // K]
     whole = X.T @ documents.weight
     words = np.zeros_like(topics.words)
     words[:, :K] = ((1.0 - _SEED_SHARE) * whole / whole.sum())[:, None]

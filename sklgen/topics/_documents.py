@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from sklearn.cluster import kmeans_plusplus
 
 from sklgen.em._tasks import Scratch, Tasks
 from sklgen.families._base import Array
@@ -23,6 +24,9 @@ T = TypeVar("T")
 _BATCHES = 16
 _BATCH_CELLS = 8192
 _BLOCK_CELLS = 8192
+# Documents that may be the first of topics: so many times these, or so many.
+_CANDIDATES = 8
+_FEWEST_CANDIDATES = 256
 # Topics are padded to a multiple of what vector instructions take.
 _LANES = 8
 
@@ -89,10 +93,36 @@ class Documents(Tasks):
         """Number of tokens, each by the weight of its document."""
         return float(self.weight @ self.X.sum(axis=1, dtype=np.float64))
 
-    def distinct(self) -> NDArray[np.intp]:
-        """Rows of documents with words that differ, in the random order of hashes."""
-        first = np.unique(self.seeds, return_index=True)[1]
-        return np.asarray(first[np.diff(self.X.indptr)[first] > 0])
+    def seeds_apart(self, n: int) -> NDArray[np.intp]:
+        """Rows of documents that differ, by k-means++ among a random few.
+
+        Parameters
+        ----------
+        n : int
+            Number of documents.
+
+        Returns
+        -------
+        rows : ndarray of shape (n,), or fewer where there are no more
+            Distinct documents with words, wherever these lie in X.
+        """
+        _, first, copies = np.unique(self.seeds, return_index=True, return_inverse=True)
+        weight = np.bincount(copies, self.weight)
+        usable = np.flatnonzero(np.diff(self.X.indptr)[first] > 0)
+        # Hashes are random: the first of them are a sample.
+        usable = usable[: max(_CANDIDATES * n, _FEWEST_CANDIDATES)]
+        rows = first[usable]
+        if len(rows) <= n:
+            return rows
+        # Square roots of shares; those of short documents are smaller.
+        points = self.X[rows]
+        lengths = points.sum(axis=1) + 1.0
+        points.data = np.sqrt(points.data / np.repeat(lengths, np.diff(points.indptr)))
+        source = np.random.RandomState(self.seeds[first[0]] % np.uint64(2**32))
+        _, chosen = kmeans_plusplus(
+            points, n, sample_weight=weight[usable], random_state=source
+        )
+        return np.asarray(rows[chosen])
 
     @cached_property
     def word_ranges(self) -> list[tuple[int, int]]:

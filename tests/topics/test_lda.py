@@ -162,7 +162,7 @@ def test_rare_topics_are_the_clusters_of_a_mixture():
     counts, _, shares = plant(200, length=60, alpha=1e-3, seed=3)
     labels = shares.argmax(axis=1)
     model = lda(
-        doc_topic_prior=1e-8, learn_doc_topic_prior=False, random_state=2
+        doc_topic_prior=1e-8, learn_doc_topic_prior=False, random_state=0
     ).fit(counts)  # fmt: skip
     mixture = DirichletMultinomialMixture(4, random_state=0).fit(counts)
     found, clusters = model.predict(counts), mixture.predict(counts)
