@@ -19,7 +19,7 @@ from sklgen.families._base import Array
 from sklgen.families._lengths import tabulate
 from sklgen.mixture._base import N_JOBS, check_continues, progress
 from sklgen.mixture._structure import Mixture
-from sklgen.topics._cvb0 import Schedule, first_shares, infer
+from sklgen.topics._cvb0 import Schedule, best_start, infer
 from sklgen.topics._documents import Documents, padded
 from sklgen.topics._fitted import FittedTopics
 from sklgen.topics._gibbs import sample_topics
@@ -43,6 +43,7 @@ class BaseTopicModel(FittedTopics):
     burn_in: int
     max_iter: int
     tol: float
+    n_init: int
     _seen: Any
     random_state: Any
     verbose: int
@@ -57,6 +58,7 @@ class BaseTopicModel(FittedTopics):
         "burn_in": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "score_method": [StrOptions({"left_to_right", "completion"})],
         "n_particles": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -212,8 +214,7 @@ class BaseTopicModel(FittedTopics):
             return sample_topics(start, documents, schedule, rng, **options)
         if self.method == "scvb0":
             return passes_in_batches(start, documents, schedule, rng, **options)
-        shares = first_shares(start, documents)
-        start = start.with_words(documents.count_words(shares))
+        start, shares = best_start(start, documents, self.n_init, self.max_iter)
         return infer(start, documents, shares, schedule, **options)
 
     def _update(self, X: csr_array, weight: Array) -> None:

@@ -20,6 +20,8 @@ from sklgen.topics._structure import Topics, pad
 _ROUNDS = 2
 # Share of the words of a topic that start as those of one document.
 _SEED_SHARE = 0.2
+# Passes that starts are compared after.
+_START_PASSES = 10
 # Times that documents look for their topics at the start.
 _SEED_STEPS = 3
 # Priors are learned in every so many passes.
@@ -83,7 +85,7 @@ class Inference:
     converged: bool
 
 
-def first_shares(topics: Topics, documents: Documents) -> Shares:
+def first_shares(topics: Topics, documents: Documents, start: int = 0) -> Shares:
     """Shares of topics in the cells of documents to start from.
 
     Each topic has the words of all documents, and more of those of one of them: topics
@@ -96,6 +98,8 @@ def first_shares(topics: Topics, documents: Documents) -> Shares:
         random ones, times its odds; so they are where documents are fewer than topics.
     documents : Documents
         The documents, opened.
+    start : int, default=0
+        Other numbers start from other documents.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def first_shares(topics: Topics, documents: Documents) -> Shares:
         Rows sum to one.
     """
     X, K = documents.X, topics.n_topics
-    seeds = documents.seeds_apart(K)
+    seeds = documents.seeds_apart(K, start)
     if len(seeds) < K or len(topics.prior) > 1:
         return _random_shares(topics, documents)
     whole = X.T @ documents.weight
@@ -143,6 +147,43 @@ def _random_shares(topics: Topics, documents: Documents) -> Shares:
     for _ in documents.map(seed):
         pass
     return shares
+
+
+def best_start(
+    topics: Topics, documents: Documents, n_starts: int, max_iter: int
+) -> tuple[Topics, Shares]:
+    """The best of several starts after a few passes.
+
+    Parameters
+    ----------
+    topics : Topics
+        Topics without counts.
+    documents : Documents
+        The documents, opened.
+    n_starts : int
+        Number of starts. One start takes no passes.
+    max_iter : int
+        Largest number of passes.
+
+    Returns
+    -------
+    topics : Topics
+        The topics with the counts of the shares.
+    shares : ndarray of shape (n_cells, K')
+        Shares of topics in cells.
+    """
+    shares = first_shares(topics, documents)
+    best = topics.with_words(documents.count_words(shares))
+    n_passes = min(_START_PASSES, max_iter)
+    short = Schedule(n_passes, 0.0, n_passes + 1, topic_prior=False, word_prior=False)
+    highest = -np.inf
+    for start in range(n_starts if n_starts > 1 else 0):
+        other = first_shares(topics, documents, start) if start else shares
+        words = documents.count_words(other)
+        found = infer(topics.with_words(words), documents, other, short)
+        if found.gains[-1] > highest:
+            highest, best, shares = found.gains[-1], found.topics, found.shares
+    return best, shares
 
 
 def infer(

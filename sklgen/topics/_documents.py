@@ -93,13 +93,15 @@ class Documents(Tasks):
         """Number of tokens, each by the weight of its document."""
         return float(self.weight @ self.X.sum(axis=1, dtype=np.float64))
 
-    def seeds_apart(self, n: int) -> NDArray[np.intp]:
+    def seeds_apart(self, n: int, start: int) -> NDArray[np.intp]:
         """Rows of documents that differ, by k-means++ among a random few.
 
         Parameters
         ----------
         n : int
             Number of documents.
+        start : int
+            Other numbers choose other documents.
 
         Returns
         -------
@@ -109,8 +111,9 @@ class Documents(Tasks):
         _, first, copies = np.unique(self.seeds, return_index=True, return_inverse=True)
         weight = np.bincount(copies, self.weight)
         usable = np.flatnonzero(np.diff(self.X.indptr)[first] > 0)
-        # Hashes are random: the first of them are a sample.
-        usable = usable[: max(_CANDIDATES * n, _FEWEST_CANDIDATES)]
+        # Hashes are random: some that follow each other are a sample.
+        n_candidates = max(_CANDIDATES * n, _FEWEST_CANDIDATES)
+        usable = np.roll(usable, -start * n_candidates)[:n_candidates]
         rows = first[usable]
         if len(rows) <= n:
             return rows
@@ -118,7 +121,8 @@ class Documents(Tasks):
         points = self.X[rows]
         lengths = points.sum(axis=1) + 1.0
         points.data = np.sqrt(points.data / np.repeat(lengths, np.diff(points.indptr)))
-        source = np.random.RandomState(self.seeds[first[0]] % np.uint64(2**32))
+        seed = (int(self.seeds[first[0]]) + start) % 2**32
+        source = np.random.RandomState(seed)
         _, chosen = kmeans_plusplus(
             points, n, sample_weight=weight[usable], random_state=source
         )

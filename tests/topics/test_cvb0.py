@@ -8,7 +8,7 @@ import pytest
 from sklgen.families import DirichletMultinomial
 from sklgen.families._counts import as_csr
 from sklgen.mixture._structure import Mixture
-from sklgen.topics._cvb0 import Schedule, infer
+from sklgen.topics._cvb0 import Schedule, best_start, first_shares, infer
 from sklgen.topics._documents import Documents
 from sklgen.topics._structure import Topics
 from tests.topics.topic_cases import draw_documents, make_topics
@@ -186,3 +186,26 @@ def test_laws_open_after_the_burn_in():
     assert seen[0][2] is documents.weight
     assert len(found.topics.alphas) == 2
     assert tuple(gains) == found.gains
+
+
+def test_the_best_of_starts_goes_on():
+    drawn = make_topics(n_topics=4, n_words=60, seed=2, alpha=[[0.1] * 4])
+    X, _ = draw_documents(drawn, n=120, length=30)
+    empty = drawn.with_words(np.zeros_like(drawn.words))
+    short = Schedule(10, 0.0, 11, topic_prior=False, word_prior=False)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        with Documents(X, np.ones(X.shape[0]), rng, 1) as documents:
+            runs = []
+            for start in range(4):
+                shares = first_shares(empty, documents, start)
+                topics = empty.with_words(documents.count_words(shares))
+                runs.append(infer(topics, documents, shares, short))
+            gains = [run.gains[-1] for run in runs]
+            assert len(set(gains)) > 1
+            topics, shares = best_start(empty, documents, 4, 100)
+            expected = runs[int(np.argmax(gains))]
+            assert (shares == expected.shares).all()
+            assert topics.words == pytest.approx(expected.topics.words)
+            _, first = best_start(empty, documents, 1, 100)
+            assert (first == first_shares(empty, documents, 0)).all()
