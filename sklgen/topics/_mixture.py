@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags
 from sklearn.utils._param_validation import Interval
 
@@ -240,7 +242,10 @@ class LDAMixture(LatentMixin, BaseTopicModel):
             n = max(2 // len(weight), 1)
             weight = np.repeat(weight / n, n)
             rows = as_csr(np.repeat(counts[:, : topics.n_topics], n, axis=0))
-            clusters.fit(rows, sample_weight=weight)
+            with warnings.catch_warnings():
+                # Only a start: clusters are learned on, and named, as this model's.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                clusters.fit(rows, sample_weight=weight)
             alpha = _CONCENTRATION * clusters.probabilities_
             if self.concentration is not None:
                 alpha *= self.concentration / _CONCENTRATION

@@ -95,3 +95,13 @@ def test_draws_come_from_their_clusters():
         z = (own.mean(axis=0) - expected) / (own.std(axis=0) / np.sqrt(len(own)) + 1e-3)
         assert (z**2).mean() < 2.0
     assert adjusted_rand_score(model.predict(drawn), labels) > 0.95
+
+
+def test_the_start_of_clusters_does_not_warn():
+    rng = np.random.default_rng(0)
+    sparse = rng.uniform(size=(40, 3))
+    sparse[sparse < 0.6] = 0.0
+    # The mixture that clusters start from takes very long for this seed.
+    LDAMixture(
+        n_topics=2, concentration=None, method="gibbs", max_iter=30, random_state=61
+    ).fit(sparse)
