@@ -48,8 +48,8 @@ class Sampling:
 
     @property
     def converged(self) -> bool:
-        """True: a chain has no end but that of its sweeps."""
-        return True
+        """False: nothing tells whether a chain has come to its law."""
+        return False
 
 
 @dataclass(frozen=True)

@@ -280,3 +280,15 @@ def test_grid_search_finds_the_number_of_topics():
     scores = search.cv_results_["mean_test_score"]
     assert scores[0] < scores[1] < scores[2] - 1.0
     assert scores[3] < scores[2] + 0.5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_fit_has_converged_where_its_test_was_met(method):
+    options = {"method": method, "burn_in": 5, "max_iter": 60}
+    never = lda(tol=0.0, **options).fit(X)
+    assert (never.converged_, never.n_iter_) == (False, 60)
+    soon = lda(tol=1e-2, **options).fit(X)
+    assert soon.converged_ == (method != "gibbs")
+    if soon.converged_:
+        assert soon.n_iter_ < 60
+        assert np.abs(np.diff(soon.log_likelihoods_[-6:])).max() < 1e-2
