@@ -99,7 +99,7 @@ def first_shares(topics: Topics, documents: Documents, start: int = 0) -> Shares
     documents : Documents
         The documents, opened.
     start : int, default=0
-        Other numbers start from other documents.
+        Other numbers start from other documents, or random shares.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def first_shares(topics: Topics, documents: Documents, start: int = 0) -> Shares
     X, K = documents.X, topics.n_topics
     seeds = documents.seeds_apart(K, start)
     if len(seeds) < K or len(topics.prior) > 1:
-        return _random_shares(topics, documents)
+        return _random_shares(topics, documents, start)
     whole = X.T @ documents.weight
     words = np.zeros_like(topics.words)
     words[:, :K] = ((1.0 - _SEED_SHARE) * whole / whole.sum())[:, None]
@@ -131,9 +131,9 @@ def first_shares(topics: Topics, documents: Documents, start: int = 0) -> Shares
     return shares
 
 
-def _random_shares(topics: Topics, documents: Documents) -> Shares:
+def _random_shares(topics: Topics, documents: Documents, start: int) -> Shares:
     """Random shares of topics in the cells of documents, by the odds of the prior."""
-    shares = documents.random_shares(topics.n_topics)
+    shares = documents.random_shares(topics.n_topics, start)
     if len(topics.prior) == 1:
         return shares
     odds = topics.prior / topics.prior.sum(axis=0)

@@ -17,6 +17,7 @@ from sklgen.em._tasks import Scratch, Tasks
 from sklgen.families._base import Array
 from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._kernels import Shares, count_words, scatter
+from sklgen.topics._uniform_kernels import stream
 
 T = TypeVar("T")
 
@@ -186,13 +187,15 @@ class Documents(Tasks):
     def _parts(task: DocumentBlock) -> tuple[DocumentBlock]:
         return (task,)
 
-    def random_shares(self, n_topics: int) -> Shares:
+    def random_shares(self, n_topics: int, start: int = 0) -> Shares:
         """Random shares of topics in each cell.
 
         Parameters
         ----------
         n_topics : int
             Number of topics.
+        start : int, default=0
+            Other numbers give other shares.
 
         Returns
         -------
@@ -200,9 +203,10 @@ class Documents(Tasks):
             Rows sum to one; K is `padded(n_topics)`.
         """
         shares = np.zeros((self.X.nnz, padded(n_topics)), np.float32)
+        seeds = stream(self.seeds, start)
 
         def fill(block: DocumentBlock, scratch: Scratch) -> None:
-            scatter(block.start, self.seeds[block.rows], n_topics, shares)
+            scatter(block.start, seeds[block.rows], n_topics, shares)
 
         for _ in self.map(fill):
             pass

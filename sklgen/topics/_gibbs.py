@@ -19,6 +19,7 @@ from sklgen.topics._documents import Documents
 from sklgen.topics._gibbs_kernels import count_topics, count_words, share_out, sweep
 from sklgen.topics._priors import with_priors
 from sklgen.topics._structure import Topics
+from sklgen.topics._uniform_kernels import stream
 
 # Copies of documents are drawn so many tokens at a time, and words so many bytes.
 _TOKENS = 8192
@@ -26,8 +27,6 @@ _BYTES = 2**19
 _WORDS = (1, 2**16)
 # Each token has four bytes.
 _MOST_TOKENS = 2.0**31
-# Between the seeds of the copies of a document.
-_STEP = np.uint64(0xD1342543DE82EF95)
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,7 @@ class Copies:
         tokens = np.concatenate([[0], np.cumsum(np.ceil(X.data).astype(np.int64))])
         length = np.diff(tokens[X.indptr])[rows]
         offset = np.concatenate([[0], np.cumsum(length)])
-        return cls(
-            rows, offset, mass, np.repeat(seeds, n) + number.astype(np.uint64) * _STEP
-        )
+        return cls(rows, offset, mass, stream(np.repeat(seeds, n), number))
 
     def blocks(self) -> list[Copies]:
         """The copies in blocks of about equally many tokens."""

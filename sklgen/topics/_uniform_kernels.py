@@ -10,6 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+# Between the seeds of two streams that start from one.
+_STEP = np.uint64(0xD1342543DE82EF95)
+
+
+def stream(
+    seeds: NDArray[np.uint64], number: NDArray[np.intp] | int
+) -> NDArray[np.uint64]:
+    """Seeds of other streams, by their number; number 0 keeps them."""
+    return np.asarray(seeds + np.atleast_1d(number).astype(np.uint64) * _STEP)
 
 
 @njit(nogil=True, cache=True)
