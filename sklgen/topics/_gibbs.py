@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen.em import Scratch
+from sklgen.em._rows import pieces
 from sklgen.em._tasks import size_within, total
 from sklgen.families._base import Array
 from sklgen.mixture._structure import MixtureStatistics
@@ -164,7 +165,7 @@ def sample_topics(
        Computational and Graphical Statistics, 27(2), 449-463.
     """
     chain = Chain(documents)
-    n_tokens = max(documents.n_tokens, 1.0)
+    n_tokens = documents.n_tokens or 1.0
     gains: list[float] = []
     kept = np.zeros_like(topics.words)
     first = min(max(schedule.burn_in, schedule.max_iter // 2), schedule.max_iter - 1)
@@ -252,16 +253,16 @@ class Chain:
 
     def word_counts(self, topics: Topics) -> Array:
         """Number (V, K') of tokens of each topic in words."""
-        X, n = self._documents.X, self._documents.n_threads
+        X = self._documents.X
         copies, words = self._copies, np.zeros_like(topics.words)
 
-        def task(stripe: int, scratch: Scratch) -> None:
+        def task(words_of: tuple[int, int], scratch: Scratch) -> None:
             count_words(
                 X.data, X.indices, X.indptr, copies.rows, copies.offset, copies.mass,
-                stripe, n, self._topics, words,
+                *words_of, self._topics, words,
             )  # fmt: skip
 
-        for _ in self._documents.run(task, range(n)):
+        for _ in self._documents.run(task, self._documents.word_ranges):
             pass
         return words
 
@@ -291,7 +292,7 @@ def draw_words(
     words = np.empty((topics.n_words, K), np.float32)
     base = np.empty((topics.n_words, len(alphas)))
     prior = np.broadcast_to(topics.prior, topics.words.shape)
-    slices = list(_slices(len(words), size_within(_BYTES, K, _WORDS)))
+    slices = list(pieces(slice(0, len(words)), size_within(_BYTES, K, _WORDS)))
     streams = rng.spawn(len(slices))
 
     def draw(number: int, scratch: Scratch) -> Array:
@@ -321,8 +322,3 @@ def _share_out(
     scratch: Scratch,
 ) -> None:
     share_out(words[at], inverse, alphas, base[at])
-
-
-def _slices(n: int, size: int) -> Iterator[slice]:
-    for low in range(0, n, size):
-        yield slice(low, min(low + size, n))

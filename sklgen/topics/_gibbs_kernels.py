@@ -229,21 +229,21 @@ def count_words(
     rows: Index,
     offset: Index,
     mass: Array,
-    stripe: int,
-    n_stripes: int,
+    low: int,
+    high: int,
     topics: Labels,
     words: Array,
 ) -> None:
     """Count the tokens `words` (V, K) of each topic, copies counting by `mass` (n,).
 
-    Only words of one stripe are touched, of so many, so that stripes can run side by
-    side: each count sees the copies in one order.
+    Only words from `low` to `high` are touched, so that ranges can run side by side:
+    each count sees the copies in one order.
     """
     for j in range(len(rows)):
         at = offset[j]
         for cell in range(start[rows[j]], start[rows[j] + 1]):
             left = np.float64(cells[cell])
-            if columns[cell] % n_stripes != stripe:
+            if not low <= columns[cell] < high:
                 at += int(np.ceil(left))
                 continue
             row = words[columns[cell]]

@@ -301,3 +301,12 @@ def test_tokens_beyond_memory_are_an_error():
     X = np.full((3, 2), 1e12)
     with pytest.raises(ValueError, match="a topic for each token"):
         LatentDirichletAllocation(2, method="gibbs").fit(X)
+
+
+def test_gains_are_means_also_below_one_token():
+    X = np.eye(4) * 1e-3
+    model = LatentDirichletAllocation(
+        1, method="gibbs", learn_topic_word_prior=False, random_state=0, max_iter=200
+    ).fit(X)
+    # One topic: each token has its word's probability, about a quarter.
+    assert np.mean(model.log_likelihoods_) < np.log(0.25)
