@@ -45,7 +45,8 @@ class LatentDirichletAllocation(BaseTopicModel):
     learn_topic_word_prior : bool, default=True
         Whether the concentration of words is learned; it stays alike for all words.
     burn_in : int, default=20
-        Number of passes before priors are learned, or `max_iter` if that is less.
+        Number of passes before priors are learned, or `max_iter` if that is less. For
+        "scvb0" they are made over the first batch alone.
     max_iter : int, default=100
         Largest number of passes over the documents, or of sweeps of "gibbs".
     tol : float, default=1e-4

@@ -70,7 +70,8 @@ class LDAMixture(LatentMixin, BaseTopicModel):
         Whether the concentration of words is learned; it stays alike for all words.
     burn_in : int, default=20
         Number of passes before documents are clustered and priors learned, or
-        `max_iter` if that is less.
+        `max_iter` if that is less. For "scvb0" they are made over the first batch
+        alone.
     max_iter : int, default=100
         Largest number of passes over the documents, or of sweeps of "gibbs".
     tol : float, default=1e-4

@@ -257,6 +257,8 @@ def passes_in_batches(
     statistics: TopicStatistics | None = None
     gains: list[float] = []
     converged = False
+    # Its burn-in is that of the first batch.
+    warm = replace(schedule, burn_in=1)
     while len(gains) < schedule.max_iter and not converged:
         gain = 0.0
         for low in pieces:
@@ -272,7 +274,7 @@ def passes_in_batches(
                 gain += part
         gains.append(gain / n_tokens)
         monitor(gains[-1])
-        converged = schedule.rests(gains)
+        converged = warm.rests(gains)
     assert statistics is not None
     statistics = statistics * (weight / statistics.weight)
     return Stochastic(topics, statistics, tuple(gains), converged)
