@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from sklgen.families._base import Array
-from sklgen.plotting._topics import colours_of
+from sklgen.plotting._parts import colours_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,6 +13,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklgen._frames import open_frame
 from sklgen.families._base import Array
 from sklgen.hmm._groups import read_sequences
+from sklgen.plotting._parts import colours_of, given_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -267,21 +268,15 @@ class StatesDisplay:
 
     def _shade(self, axes: Axes, time: Array, cmap: Any) -> None:
         """Colour the background by state, one collection for each."""
-        import matplotlib as mpl
-
-        colours = mpl.colormaps.get_cmap(cmap)
         spans = [(time[part], self.states[part]) for part in self._parts]
-        shown = np.unique(self.states)
-        for state in shown:
-            place = (
-                int(state) % colours.N if colours.N < 256 else state / max(shown[-1], 1)
-            )
+        colours = colours_of(int(self.states.max(initial=0)) + 1, cmap)
+        for state in np.unique(self.states):
             self.bands_.append(
                 axes.broken_barh(
                     [run for span in spans for run in _runs(*span, state)],
                     (0.0, 1.0),
                     transform=axes.get_xaxis_transform(),
-                    facecolor=colours(place),
+                    facecolor=colours[state],
                     alpha=_SHADE,
                     linewidth=0,
                     zorder=0,
@@ -354,10 +349,4 @@ def _one_a_column(
             n, 1, sharex=True, squeeze=False, figsize=figsize, layout="constrained"
         )
         return np.asarray(made[:, 0])
-    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if len(axes) != n:
-        raise ValueError(
-            f"ax has {len(axes)} axes for {n} columns: give one for each, or choose "
-            "columns."
-        )
-    return axes
+    return given_axes(ax, n, "columns")

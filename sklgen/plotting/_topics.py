@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from sklgen.families._base import Array
+from sklgen.plotting._parts import colours_of, given_axes
 
 # Most axes side by side.
 _COLUMNS = 5
@@ -165,31 +166,6 @@ class TopicsDisplay:
         return self
 
 
-def colours_of(n: int, cmap: Any) -> list[Any]:
-    """Make one colour a label.
-
-    Parameters
-    ----------
-    n : int
-        Number of labels.
-    cmap : str or matplotlib Colormap or None
-        Where colours are from. None takes one that tells that many apart.
-
-    Returns
-    -------
-    colours : list of tuple
-        Colours as matplotlib takes them.
-    """
-    import matplotlib as mpl
-
-    if cmap is None:
-        cmap = "tab10" if n <= 10 else "tab20" if n <= 20 else "turbo"
-    colours = mpl.colormaps.get_cmap(cmap)
-    if colours.N < 256:
-        return [colours(k % colours.N) for k in range(n)]
-    return [colours(place) for place in np.linspace(0.0, 1.0, n)]
-
-
 def _known(topics: Any, n_topics: int) -> list[int]:
     """The topics to draw, checked."""
     if topics is None:
@@ -227,10 +203,4 @@ def _one_a_topic(ax: Any, n: int, n_words: int) -> NDArray[Any]:
         for axes in made.flat[max(n - n_columns, 0) : n]:
             axes.tick_params(labelbottom=True)
         return np.asarray(made.flat[:n])
-    given = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if len(given) != n:
-        raise ValueError(
-            f"ax has {len(given)} axes for {n} topics: give one for each, or choose "
-            "topics."
-        )
-    return given
+    return given_axes(ax, n, "topics")

@@ -79,6 +79,15 @@ def test_legend_names_the_states_once():
     assert shades[1] == to_rgba(mpl.colormaps["tab10"](1), 0.3)
 
 
+@pytest.mark.parametrize(
+    ("cmap", "places"), [("tab10", [0, 1, 2]), ("viridis", [0.0, 0.5, 1.0])]
+)
+def test_states_have_colours_of_their_own_or_evenly_along_a_scale(cmap, places):
+    display = StatesDisplay.from_estimator(Decoder(), X[["a"]], cmap=cmap)
+    shades = [tuple(band.get_facecolor()[0]) for band in display.bands_]
+    assert shades == [to_rgba(mpl.colormaps[cmap](place), 0.3) for place in places]
+
+
 @pytest.mark.parametrize("as_list", [False, True])
 def test_sequences_stand_apart(as_list):
     if as_list:
