@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklgen.families._base import Array
-from sklgen.mcmc._evaluate import told
+from sklgen.mcmc._evaluate import ask, told
 from sklgen.mcmc._nuts import streams
 
 # From positions (A, d) to log-densities (A,).
@@ -48,14 +48,8 @@ class Evaluator:
 
     def __call__(self, x: Array) -> Array:
         """Log-densities (...) at positions (..., d); NaN means none there."""
-        # A copy: a function that works in place would move the walkers.
-        flat = x.reshape(-1, x.shape[-1]).copy()
-        try:
-            answer = self._log_density(flat)
-        except Exception as error:
-            error.add_note(f"The log-density was asked for at {self._culprit(flat)}.")
-            raise
-        value = np.array(answer, dtype=np.float64)
+        flat = x.reshape(-1, x.shape[-1])
+        value = np.array(ask(self._log_density, flat), dtype=np.float64)
         if value.shape != flat.shape[:1]:
             raise ValueError(
                 "log_density must return an array of shape (n,) for positions of shape "
@@ -68,15 +62,6 @@ class Evaluator:
                 f"{told(flat[np.argmax(value)])}."
             )
         return value.reshape(x.shape[:-1])
-
-    def _culprit(self, x: Array) -> str:
-        """The first position that fails alone, or else the first of all."""
-        for row in x:
-            try:
-                self._log_density(row[None])
-            except Exception:
-                return told(row)
-        return f"{len(x)} positions from {told(x[0])}"
 
 
 def init(

@@ -258,6 +258,25 @@ def test_a_density_that_works_in_place():
     assert_array_equal(quick(in_place).positions, quick().positions)
 
 
+def test_errors_tell_positions_that_the_density_wrote_over():
+    def overwrites(x):
+        bad = x[:, 0] > 1.5
+        x[:] = 7.0
+        if bad.any():
+            raise ZeroDivisionError("one over nothing")
+        return np.zeros(len(x))
+
+    def infinite(x):
+        x[:] = 7.0
+        return np.full(len(x), np.inf)
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        quick(overwrites)
+    assert "asked for at [1." in caught.value.__notes__[0]
+    with pytest.raises(ValueError, match=r"got inf at \[-?[01]\.\d+, -?[01]\.\d+\]"):
+        quick(infinite)
+
+
 def test_monitor_and_interruption():
     seen = []
 
