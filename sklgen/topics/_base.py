@@ -33,7 +33,7 @@ _LIMITS = (1e-100, 1e100)
 
 
 class BaseTopicModel(FittedTopics):
-    """A topic model that can be fitted. Hooks: `_n_topics`, `_first_laws`, `_store`."""
+    """A topic model that can be fitted. Its hooks are the abstract methods."""
 
     method: str
     doc_topic_prior: Any
@@ -161,26 +161,22 @@ class BaseTopicModel(FittedTopics):
     ) -> Documents:
         return Documents(X, weight, rng, n_threads(self.n_jobs))
 
-    def _schedule(self, **changes: Any) -> Schedule:
-        given = {
-            "max_iter": self.max_iter,
-            "tol": self.tol,
+    def _schedule(self) -> Schedule:
+        return Schedule(
+            max_iter=self.max_iter,
+            tol=self.tol,
             # Laws are opened after the burn-in, also in a short run.
-            "burn_in": min(self.burn_in, self.max_iter),
-            "topic_prior": self.learn_doc_topic_prior,
-            "word_prior": self.learn_topic_word_prior
+            burn_in=min(self.burn_in, self.max_iter),
+            topic_prior=self.learn_doc_topic_prior,
+            word_prior=self.learn_topic_word_prior
             and np.ndim(self.topic_word_prior) == 0,
-        }
-        return Schedule(**{**given, **changes})
+        )
 
     def _first_topics(self, n_words: int) -> Topics:
         """Topics without counts."""
         words = np.zeros((n_words, padded(self._n_topics)))
-        return Topics(words, self._word_prior(n_words), self._first_laws())
-
-    def _word_prior(self, n_words: int) -> Array:
-        """The prior of words as a table, one row where all are alike."""
-        return _as_table(self.topic_word_prior, n_words, self._n_topics)
+        prior = _as_table(self.topic_word_prior, n_words, self._n_topics)
+        return Topics(words, prior, self._first_laws())
 
     def _fit_validated(self, X: csr_array, weight: Array) -> None:
         rng = as_generator(self.random_state)
@@ -261,7 +257,7 @@ class BaseTopicModel(FittedTopics):
 
 
 def _as_table(given: Any, n_words: int, n_topics: int) -> Array:
-    """A prior (K, V) or a number as a padded table of words."""
+    """A prior (K, V) as a padded table of words; a number as one row for all."""
     if np.ndim(given) == 0:
         check_prior(np.atleast_1d(given), "topic_word_prior")
         return np.full((1, padded(n_topics)), float(given))

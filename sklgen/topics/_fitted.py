@@ -39,7 +39,7 @@ class FittedTopics(
     GenerativeMixin,
     BaseEstimator,
 ):
-    """The public methods of a topic model after `fit`. Hook: `_laws`."""
+    """The public methods of a topic model after `fit`. Hook: `_topics`."""
 
     score_method: str
     n_particles: int

@@ -78,12 +78,14 @@ class LatentDirichletAllocation(BaseTopicModel):
     topic_word_prior_ : float or ndarray of shape (n_components, n_features)
         Concentration of words in topics.
     converged_ : bool
-        Whether the change of a pass fell below `tol`. Always False after "gibbs".
+        Whether the changes of five passes fell below `tol`. Always False after "gibbs".
     n_iter_ : int
-        Number of passes or sweeps.
+        Number of passes or sweeps, without those that starts were compared after; those
+        of `partial_fit` are added.
     log_likelihoods_ : list of float
         Mean log-probability of a training token after each pass: given all others for
-        "cvb0", given its document's topics otherwise.
+        "cvb0", given the others of its document for "gibbs", given the topics of its
+        document for "scvb0".
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -103,8 +105,9 @@ class LatentDirichletAllocation(BaseTopicModel):
     -----
     `score_samples` is the log-probability of all counts of a document, its length
     included, which follows a law of its own. That of the tokens is exact for short
-    documents and few topics, and else the logarithm of an unbiased estimate. Its
-    randomness depends on the document and on the fit alone.
+    documents and few topics, a lower bound beyond 8,192 tokens, and else the logarithm
+    of an unbiased estimate, whose randomness depends on the document and on the fit
+    alone.
 
     For m positive cells, a pass takes O(m K) operations. "cvb0" keeps 4 m K bytes while
     it runs, and twice as many while it compares starts. But for "scvb0", the fitted

@@ -105,12 +105,14 @@ class LDAMixture(LatentMixin, BaseTopicModel):
     topic_word_prior_ : float or ndarray of shape (n_topics, n_features)
         Concentration of words in topics.
     converged_ : bool
-        Whether the changes of the last passes fell below `tol`.
+        Whether the changes of five passes fell below `tol`. Always False after "gibbs".
     n_iter_ : int
-        Number of passes or sweeps.
+        Number of passes or sweeps, without those that starts were compared after; those
+        of `partial_fit` are added.
     log_likelihoods_ : list of float
         Mean log-probability of a training token after each pass: given all others for
-        "cvb0", given its document's topics otherwise.
+        "cvb0", given the others of its document for "gibbs", given the topics of its
+        document for "scvb0".
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -213,7 +215,8 @@ class LDAMixture(LatentMixin, BaseTopicModel):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        # scikit-learn's checks of sparse rows read here whether labels are two or more.
+        # scikit-learn's checks of sparse rows ask here for 2 or 4 columns of
+        # predict_proba, of what is no classifier too.
         tags.classifier_tags = ClassifierTags(multi_class=self.n_components != 2)
         return tags
 
@@ -247,9 +250,8 @@ class LDAMixture(LatentMixin, BaseTopicModel):
                 # Only a start: clusters are learned on, and named, as this model's.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 clusters.fit(rows, sample_weight=weight)
-            alpha = _CONCENTRATION * clusters.probabilities_
-            if self.concentration is not None:
-                alpha *= self.concentration / _CONCENTRATION
+            size = _CONCENTRATION if self.concentration is None else self.concentration
+            alpha = size * clusters.probabilities_
             return replace(topics, laws=Mixture(clusters.weights_, self._law(alpha)))
 
         return found
