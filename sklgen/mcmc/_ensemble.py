@@ -261,12 +261,13 @@ def _draw(
     done, interrupted = 0, False
     try:
         while done < n_steps:
-            ensembles, accepted = step(evaluate, ensembles, shares)
+            moved, accepted = step(evaluate, ensembles, shares)
+            if (done + 1) % thin == 0:
+                positions[:, done // thin] = moved.positions.reshape(-1, d)
+                log_densities[:, done // thin] = moved.log_densities.ravel()
             n_accepted += accepted
-            done += 1
-            if done % thin == 0:
-                positions[:, done // thin - 1] = ensembles.positions.reshape(-1, d)
-                log_densities[:, done // thin - 1] = ensembles.log_densities.ravel()
+            # Together and at the end: a step that is interrupted was not made.
+            ensembles, done = moved, done + 1
             if monitor is not None:
                 monitor("sampling", done, n_steps)
     except KeyboardInterrupt:

@@ -10,12 +10,14 @@ from numba import njit
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
+from sklgen.mcmc import _ensemble
 from sklgen.mcmc._diagnostics import mcse_mean, mcse_sd, r_hat
 from sklgen.mcmc._ensemble import (
     DEFAULT_MOVES,
     cumulative_shares,
     resume_ensemble,
     sample_ensemble,
+    step,
 )
 from sklgen.mcmc._ensemble_kernels import MOVES, distinct, move, propose, shuffle
 from sklgen.mcmc._nuts import streams
@@ -289,6 +291,34 @@ def test_monitor_and_interruption():
     assert seen[4:6] == [("warm-up", 5, 5), ("sampling", 1, 20)]
     assert draws.interrupted
     assert_array_equal(draws.positions, quick(n_steps=8).positions)
+
+
+@pytest.mark.parametrize("thin", [1, 3])
+def test_interruption_while_draws_are_written(monkeypatch, thin):
+    """Draws are whole, and going on gives the rest."""
+    whole = quick(n_steps=30, thin=thin).positions
+
+    class Unreadable:
+        positions = np.zeros((2, 10, 2))
+
+        @property
+        def log_densities(self):
+            raise KeyboardInterrupt
+
+    steps = itertools.count(1)
+
+    def interrupted_step(*args):
+        moved, accepted = step(*args)
+        return (Unreadable() if next(steps) == 5 + 9 else moved), accepted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_ensemble, "step", interrupted_step)
+        draws = quick(n_steps=30, thin=thin)
+    assert draws.interrupted
+    n = draws.positions.shape[1]
+    assert n == 8 // thin
+    assert_array_equal(draws.positions, whole[:, :n])
+    assert_array_equal(draws.ensembles.positions, quick(n_steps=8).ensembles.positions)
 
 
 def test_errors_of_the_density_tell_where():
