@@ -39,7 +39,8 @@ class EnsembleDraws:
     ensembles : Ensembles
         The walkers at the end, to go on from.
     n_evaluations : int
-        Number of positions at which the density was asked for, in all.
+        Number of positions at which the density was asked for in this run, its warm-up
+        included.
     interrupted : bool
         Whether a KeyboardInterrupt ended the run before its time.
     """
@@ -142,10 +143,10 @@ def sample_ensemble(
     n_dim : int
         Number d of dimensions.
     n_walkers : int
-        Number of walkers in an ensemble, even and at least 2 (d + 1); several times
-        as many are better.
+        Number of walkers in an ensemble, even and at least 6 and 2 (d + 1); several
+        times as many are better.
     n_steps, n_warmup : int
-        Number of steps that are kept, and of those before that are not.
+        Number of steps, and of those before, whose draws are not kept.
     rng : numpy.random.Generator
         Seeds the ensembles: their draws do not depend on how many run together.
     n_ensembles : int, default=1
@@ -215,6 +216,8 @@ def resume_ensemble(
     monitor: Monitor | None = None,
 ) -> EnsembleDraws:
     """Draw more: the same draws as those of one longer run.
+
+    This is so if `thin` divides the number of steps before.
 
     Parameters
     ----------

@@ -60,7 +60,8 @@ class Draws:
     sampler : Sampler
         The chains at the end, to go on from.
     n_evaluations : int
-        Number of positions at which the density was asked for, in all that led here.
+        Number of positions at which the density was asked for in this run, its starts
+        and warm-up included.
     interrupted : bool
         Whether a KeyboardInterrupt ended the run before its time.
     """
