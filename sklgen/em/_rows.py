@@ -14,7 +14,8 @@ from sklgen.em._tasks import Scratch, Tasks, size_within
 T = TypeVar("T")
 
 _BLOCK_BYTES = 640 * 1024
-_BLOCK_ROWS = (256, 2048)
+_FEWEST_ROWS = 256
+_BLOCK_ROWS = 2048
 _TASK_ROWS = 8192
 _RAGGED_TASK_ROWS = 1024
 _PATTERN_ROWS = 512
@@ -129,9 +130,9 @@ class Rows(Tasks):
         return task
 
 
-def block_rows(n_features: int) -> int:
+def block_rows(n_features: int, most: int = _BLOCK_ROWS) -> int:
     """Rows of a block, for its statistics to stay in cache."""
-    return size_within(_BLOCK_BYTES, n_features, _BLOCK_ROWS)
+    return size_within(_BLOCK_BYTES, n_features, (_FEWEST_ROWS, most))
 
 
 def tasks(

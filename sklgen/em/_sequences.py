@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.em._rows import Block, pieces, tasks
+from sklgen.em._rows import Block, block_rows, pieces, tasks
 from sklgen.em._tasks import Scratch, Tasks, size_within
 
 T = TypeVar("T")
@@ -18,8 +18,7 @@ T = TypeVar("T")
 _BUNDLE_BYTES = 2 * 1024 * 1024
 _BUNDLE_ROWS = (2048, 16384)
 # Blocks of bundles may be larger than others: all of their rows are passed at once.
-_BLOCK_BYTES = 640 * 1024
-_BLOCK_ROWS = (256, 16384)
+_BLOCK_ROWS = 16384
 # Longer sequences are cut into segments of at most this many rows.
 _SEGMENT_ROWS = 1024
 
@@ -145,7 +144,7 @@ class Sequences(Tasks):
         self.weight = np.ones(len(ends)) if weight is None else weight
         self.labels = labels
         self._patterned = patterned
-        self._block = size_within(_BLOCK_BYTES, n_features, _BLOCK_ROWS)
+        self._block = block_rows(n_features, _BLOCK_ROWS)
         self.segments = _cut(ends, self.weight > 0, _SEGMENT_ROWS)
         self._size = size_within(_BUNDLE_BYTES, n_states, _BUNDLE_ROWS)
         every = np.arange(len(self.segments.start))
