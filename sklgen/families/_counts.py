@@ -179,3 +179,23 @@ def as_csr(X: Any) -> csr_array:
         parts = rows.data, rows.indices.astype(index), rows.indptr.astype(index)
         rows = csr_array(parts, shape=rows.shape)
     return rows
+
+
+def root_shares(rows: csr_array) -> csr_array:
+    """Square roots of the shares of columns, for distances between rows.
+
+    Parameters
+    ----------
+    rows : csr_array of shape (n, d)
+        Counts, in canonical form.
+
+    Returns
+    -------
+    points : csr_array of shape (n, d)
+        Of each row with one more count that is in no column: short rows are closer to
+        zero.
+    """
+    points = rows.copy()
+    totals = rows.sum(axis=1, dtype=np.float64)
+    points.data /= np.repeat(totals + 1.0, np.diff(rows.indptr))
+    return points.sqrt()

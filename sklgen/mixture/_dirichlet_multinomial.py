@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklgen._random import as_generator
 from sklgen.families import DirichletMultinomial, Lengths, Multinomial
 from sklgen.families._base import EMPTY_SHARE, Array
-from sklgen.families._counts import CountFamily, as_csr
+from sklgen.families._counts import CountFamily, as_csr, root_shares
 from sklgen.families._lengths import tabulate
 from sklgen.mixture._count_rows import CountRows
 from sklgen.mixture._gibbs import Clusters, Walkers, labels_of_rows, sample_clusters
@@ -197,10 +197,7 @@ class DirichletMultinomialMixture(CountRows, NonNegativeMixture):
         self._shares = counts / counts.sum()
 
     def _standardized(self, X: csr_array) -> csr_array:
-        """Square roots of shares; short rows are closer to zero, where they start."""
-        scaled = as_csr(X).copy()
-        scaled.data /= np.repeat(_lengths(X) + 1.0, np.diff(X.indptr))
-        return scaled.sqrt()
+        return root_shares(as_csr(X))
 
     def _equal_components(self) -> CountFamily:
         K, shares, lengths = self._n_wanted, self._shares, self._lengths

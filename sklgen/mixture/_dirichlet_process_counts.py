@@ -11,6 +11,7 @@ import numpy as np
 from sklgen.families import Lengths
 from sklgen.families._base import Array
 from sklgen.families._conjugate_levels import DirichletShares
+from sklgen.families._counts import root_shares
 from sklgen.mixture._count_rows import CountRows
 from sklgen.mixture._dirichlet_process_fit import CONSTRAINTS, BaseProcessMixture
 from sklgen.mixture._dirichlet_process_search import Ascent
@@ -38,10 +39,8 @@ class SharesPrior:
 
     @staticmethod
     def places(X: Any, weight: Array) -> Any:
-        """Square roots of shares; short rows are closer to zero, where they start."""
-        scaled = X.copy()
-        scaled.data /= np.repeat(X.sum(axis=1) + 1.0, np.diff(X.indptr))
-        return scaled.sqrt()
+        """Square roots of shares."""
+        return root_shares(X)
 
 
 class DirichletProcessMultinomialMixture(

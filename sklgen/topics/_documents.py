@@ -15,6 +15,7 @@ from sklearn.cluster import kmeans_plusplus
 
 from sklgen.em._tasks import Scratch, Tasks
 from sklgen.families._base import Array
+from sklgen.families._counts import root_shares
 from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._kernels import Shares, count_words, scatter
 from sklgen.topics._uniform_kernels import stream
@@ -118,14 +119,13 @@ class Documents(Tasks):
         rows = first[usable]
         if len(rows) <= n:
             return rows
-        # Square roots of shares; those of short documents are smaller.
-        points = self.X[rows]
-        lengths = points.sum(axis=1) + 1.0
-        points.data = np.sqrt(points.data / np.repeat(lengths, np.diff(points.indptr)))
         seed = (int(self.seeds[first[0]]) + start) % 2**32
         source = np.random.RandomState(seed)
         _, chosen = kmeans_plusplus(
-            points, n, sample_weight=weight[usable], random_state=source
+            root_shares(self.X[rows]),
+            n,
+            sample_weight=weight[usable],
+            random_state=source,
         )
         return np.asarray(rows[chosen])
 
