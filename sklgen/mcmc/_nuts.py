@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen.families._base import Array
 from sklgen.mcmc import _nuts_kernels as kernels
 
-Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
@@ -55,16 +55,6 @@ class State:
         """Gradient (C, d) of the log-density at the last draws."""
         slopes: Array = self.vectors[kernels.CHOSEN_GRADIENT]
         return slopes
-
-    @property
-    def log_densities(self) -> Array:
-        """Log-density (C,) at the last draws."""
-        return self.numbers[:, kernels.LOG_DENSITY]
-
-    @property
-    def step_sizes(self) -> Array:
-        """Step size (C,) of each chain."""
-        return self.numbers[:, kernels.STEP]
 
     @property
     def mean_step_sizes(self) -> Array:
