@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
 
+from sklgen.families._base import Array
 from sklgen.mcmc import _metric_kernels as kernels
 
-Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Kind = Literal["diagonal", "dense", "low_rank"]
 

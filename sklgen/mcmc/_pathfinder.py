@@ -16,12 +16,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sklgen.families._base import Array
 from sklgen.mcmc._evaluate import Evaluator, told
 from sklgen.mcmc._metric import LowRank
 
-Array = NDArray[np.float64]
 Answer = tuple[Array, Array]
 
 _MEMORY = 6

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen.families._base import Array
 from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc import _pathfinder as pathfinder
 from sklgen.mcmc._evaluate import Density, Evaluator, told
 from sklgen.mcmc._metric import Kind, Metric, convert, identity, stacked
 from sklgen.mcmc._warmup import adapted, first_step, pooled, schedule
 
-Array = NDArray[np.float64]
 # Called now and then with what is going on, draws so far and draws in all.
 Monitor = Callable[[str, int, int], None]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sklgen.families._base import Array
 from sklgen.mcmc._metric import Kind, Metric, separate, shared
-
-Array = NDArray[np.float64]
 
 # Draws of the first window, and depths that trees are held to in the first ones, where
 # the metric may be bad and long trees a waste.
