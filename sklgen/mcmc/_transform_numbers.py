@@ -195,7 +195,9 @@ def _check_bound(name: str, bound: Any, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"{name} must be finite, got {bound}; leave out a bound that is infinite."
         )
-    if np.broadcast_shapes(given.shape, shape) != shape:
+    try:
+        np.broadcast_to(given, shape)
+    except ValueError:
         raise ValueError(
             f"{name} must broadcast to the shape {shape}, got the shape {given.shape}."
-        )
+        ) from None

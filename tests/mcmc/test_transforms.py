@@ -340,8 +340,12 @@ def test_wrong_arguments():
         Interval(1.0, 1.0)
     with pytest.raises(ValueError, match="lower must be finite"):
         LowerBounded(-np.inf)
-    with pytest.raises(ValueError, match="must broadcast"):
+    with pytest.raises(ValueError, match="upper must broadcast"):
         UpperBounded(np.zeros(2))
+    with pytest.raises(
+        ValueError, match=r"lower must broadcast .* got the shape \(3,\)"
+    ):
+        LowerBounded(np.zeros(3), (2,))
     with pytest.raises(ValueError, match="n must be at least 2"):
         UnitVector(1)
     for transform in (Simplex, Ordered, CorrelationCholesky, Covariance):
