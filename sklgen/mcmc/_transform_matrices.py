@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from sklgen.families._base import Array
-from sklgen.mcmc._transform_vectors import check_length
-from sklgen.mcmc._transforms import Transform, bounded_exp
+from sklgen.mcmc._transform_vectors import OfLength
+from sklgen.mcmc._transforms import bounded_exp
 
 _NEAR = 1e-8
 # Diagonals of Cholesky factors: their squares are ordinary numbers too.
@@ -30,8 +30,15 @@ def _is_factor(L: Array) -> bool:
     return bool(np.isfinite(L).all() and (diagonal > 0.0).all() and not upper.any())
 
 
+class _Square(OfLength):
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an x."""
+        return (self.n, self.n)
+
+
 @dataclass(frozen=True)
-class CorrelationCholesky(Transform):
+class CorrelationCholesky(_Square):
     """Cholesky factors of correlation matrices, by partial correlations tanh(u) [1]_.
 
     The Jacobian is that of the elements below the diagonal.
@@ -52,14 +59,6 @@ class CorrelationCholesky(Transform):
     support: ClassVar[str] = (
         "lower triangular with a positive diagonal and rows of length one"
     )
-
-    def __post_init__(self) -> None:
-        check_length(self.n)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of an x."""
-        return (self.n, self.n)
 
     @property
     def size(self) -> int:
@@ -111,18 +110,8 @@ class CorrelationCholesky(Transform):
         return np.asarray(np.arcsinh(self._vector(x) / rest))
 
 
-class _Triangular(Transform):
+class _Triangular(_Square):
     """What has a lower triangle with a diagonal exp(u)."""
-
-    n: int
-
-    def __post_init__(self) -> None:
-        check_length(self.n)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of an x."""
-        return (self.n, self.n)
 
     @property
     def size(self) -> int:

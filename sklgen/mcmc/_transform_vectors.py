@@ -17,18 +17,22 @@ _SMALLEST = np.finfo(np.float64).tiny
 _NEAR = 1e-8
 
 
-def check_length(n: int, least: int = 1) -> None:
-    """Refuse a number of elements that is too small.
+class OfLength(Transform):
+    """What has `n` elements, or rows."""
 
-    Parameters
-    ----------
-    n : int
-        Number of elements.
-    least : int, default=1
-        Smallest number that is allowed.
-    """
-    if n < least:
-        raise ValueError(f"n must be at least {least}, got {n}.")
+    n: int
+    fewest: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.n < self.fewest:
+            raise ValueError(f"n must be at least {self.fewest}, got {self.n}.")
+
+
+class _Vector(OfLength):
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an x."""
+        return (self.n,)
 
 
 @lru_cache(maxsize=32)
@@ -40,7 +44,7 @@ def _contrasts(n: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Simplex(Transform):
+class Simplex(_Vector):
     """Shares that sum up to one, by isometric log-ratios [1]_.
 
     No share is treated otherwise than the others, up to a rotation of u.
@@ -58,14 +62,6 @@ class Simplex(Transform):
 
     n: int
     support: ClassVar[str] = "positive and sum up to one"
-
-    def __post_init__(self) -> None:
-        check_length(self.n)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of an x."""
-        return (self.n,)
 
     @property
     def size(self) -> int:
@@ -92,7 +88,7 @@ class Simplex(Transform):
 
 
 @dataclass(frozen=True)
-class Ordered(Transform):
+class Ordered(_Vector):
     """Numbers in increasing order: the first, and logs of what is between neighbours.
 
     Parameters
@@ -106,14 +102,6 @@ class Ordered(Transform):
     n: int
     positive: bool = False
     support: ClassVar[str] = "finite and increasing, and positive where they should be"
-
-    def __post_init__(self) -> None:
-        check_length(self.n)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of an x."""
-        return (self.n,)
 
     @property
     def size(self) -> int:
@@ -151,7 +139,7 @@ class Ordered(Transform):
 
 
 @dataclass(frozen=True)
-class UnitVector(Transform):
+class UnitVector(_Vector):
     """Directions u / |u|.
 
     The length of u is one coordinate too many. The Jacobian gives it the chi law of a
@@ -165,14 +153,7 @@ class UnitVector(Transform):
 
     n: int
     support: ClassVar[str] = "of length one"
-
-    def __post_init__(self) -> None:
-        check_length(self.n, 2)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of an x."""
-        return (self.n,)
+    fewest: ClassVar[int] = 2
 
     @property
     def size(self) -> int:
