@@ -268,11 +268,10 @@ class LDAMixture(LatentMixin, BaseTopicModel):
 
     def _predict_proba(self, X: csr_array) -> Array:
         topics = self._topics()
-        _, shares = self._proportions(topics, X)
-        short = np.flatnonzero(X.sum(axis=1) <= _SHORT)
-        if len(short) and len(self.weights_) > 1:
-            joint = self._log_joint(topics, X[short])
-            shares[short] = softmax(joint, axis=1)
+        shares = np.empty((X.shape[0], len(self.weights_)))
+        short = X.sum(axis=1) <= _SHORT
+        shares[short] = softmax(self._log_joint(topics, X[short]), axis=1)
+        shares[~short] = self._proportions(topics, X[~short])[1]
         return shares
 
     def _predict(self, X: csr_array) -> NDArray[np.intp]:

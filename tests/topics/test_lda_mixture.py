@@ -105,3 +105,19 @@ def test_the_start_of_clusters_does_not_warn():
     LDAMixture(
         n_topics=2, concentration=None, method="gibbs", max_iter=30, random_state=61
     ).fit(sparse)
+
+
+def test_short_documents_are_told_by_their_tokens_long_ones_by_their_topics():
+    model = mixture().fit(X)
+    few = X[X.sum(axis=1) <= 64][:6]
+    rows = np.vstack([few, 3 * few])
+    assert (rows[6:].sum(axis=1) > 64).all()
+    together = model.predict_proba(rows)
+    assert (together[:6] == model.predict_proba(rows[:6])).all()
+    assert (together[6:] == model.predict_proba(rows[6:])).all()
+    topics = model._topics()
+    joint = model._log_joint(topics, model._validate(rows[:6]))
+    share = np.exp(joint - joint.max(axis=1, keepdims=True))
+    assert together[:6] == pytest.approx(share / share.sum(axis=1, keepdims=True))
+    _, laws = model._proportions(topics, model._validate(rows[6:]))
+    assert together[6:] == pytest.approx(laws)
