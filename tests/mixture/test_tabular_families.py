@@ -210,6 +210,17 @@ def test_a_narrow_component_may_lie_within_a_wide_one():
     assert_allclose(np.sqrt(np.sort(variances)), [0.01, 3.0], rtol=0.1)
 
 
+def test_the_prior_of_a_variance_is_a_thousandth_of_a_cell():
+    """As spread as cells are within the components of the start, here both groups."""
+    wide = np.random.default_rng(0).normal(100.0, 1.0, 30)
+    x = np.concatenate([np.zeros(20), wide])[:, None]
+    found = mixture(2, families={0: "gaussian"}).fit(x).family_parameters_[0]
+    n, squares = np.array([20.0, 30.0]), np.array([0.0, 30.0 * wide.var()])
+    expected = (squares + 1e-3 * squares.sum() / 50.0) / (n + 1e-3)
+    order = np.argsort(found["means"])
+    assert_allclose(found["variances"][order], expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("family", "law"),
     [
