@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from sklearn.metrics import adjusted_rand_score
 
-from sklgen.topics import LatentDirichletAllocation, LDAMixture
+from sklgen.topics import LatentDirichletAllocation, LDAMixture, _mixture
 from tests.topics.planted import match, plant, plant_clusters
 
 METHODS = ("cvb0", "scvb0", "gibbs")
@@ -107,17 +108,19 @@ def test_the_start_of_clusters_does_not_warn():
     ).fit(sparse)
 
 
-def test_short_documents_are_told_by_their_tokens_long_ones_by_their_topics():
+def test_short_documents_are_told_by_their_tokens_long_ones_by_their_topics(
+    monkeypatch,
+):
     model = mixture().fit(X)
-    few = X[X.sum(axis=1) <= 64][:6]
-    rows = np.vstack([few, 3 * few])
-    assert (rows[6:].sum(axis=1) > 64).all()
-    together = model.predict_proba(rows)
-    assert (together[:6] == model.predict_proba(rows[:6])).all()
-    assert (together[6:] == model.predict_proba(rows[6:])).all()
-    topics = model._topics()
-    joint = model._log_joint(topics, model._validate(rows[:6]))
-    share = np.exp(joint - joint.max(axis=1, keepdims=True))
-    assert together[:6] == pytest.approx(share / share.sum(axis=1, keepdims=True))
-    _, laws = model._proportions(topics, model._validate(rows[6:]))
-    assert together[6:] == pytest.approx(laws)
+    few = np.random.default_rng(0).binomial(X[:40].astype(int), 0.1).astype(float)
+    short = few.sum(axis=1) <= 5
+    assert 5 < short.sum() < 35
+    monkeypatch.setattr(_mixture, "_SHORT", 5)
+    found = model.predict_proba(few)
+    topics, rows = model._topics(), model._validate(few)
+    joint = model._log_joint(topics, rows)
+    exact = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    _, laws = model._proportions(topics, rows)
+    apart = np.abs(exact - laws).max(axis=1)
+    assert min(apart[short].max(), apart[~short].max()) > 1e-5
+    assert found == pytest.approx(np.where(short[:, None], exact, laws), abs=1e-9)
