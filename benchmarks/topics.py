@@ -238,13 +238,13 @@ def compare_documents(folder, options):
         ),
         "scikit-learn": Peer(TOPICS, max_iter=20, random_state=0),
     }
-    print(f"{'AP, 50 topics':<24}{'10 documents':>14}{'100 documents':>14}{'ratio':>8}")
+    print(f"{'AP, 50 topics':<24}{'10 documents':>14}{'100 documents':>14}{'ratio':>11}")
     for name, model in models.items():
         model.fit(train)
         many = np.mean([model.perplexity(test[rows]) for rows in draws])
         tenths = np.reshape(draws, (-1, 10))
         few = np.mean([model.perplexity(test[rows]) for rows in tenths])
-        print(f"{name:<24}{few:>14.5g}{many:>14.5g}{few / many:>8.3g}", flush=True)
+        print(f"{name:<24}{few:>14.5g}{many:>14.5g}{few / many:>11.3g}", flush=True)
 
 
 def compare_numbers(folder, options):
