@@ -238,7 +238,9 @@ def compare_documents(folder, options):
         ),
         "scikit-learn": Peer(TOPICS, max_iter=20, random_state=0),
     }
-    print(f"{'AP, 50 topics':<24}{'10 documents':>14}{'100 documents':>14}{'ratio':>11}")
+    print(
+        f"{'AP, 50 topics':<24}{'10 documents':>14}{'100 documents':>14}{'ratio':>11}"
+    )
     for name, model in models.items():
         model.fit(train)
         many = np.mean([model.perplexity(test[rows]) for rows in draws])

@@ -53,8 +53,9 @@ class LatentDirichletAllocation(BaseTopicModel):
         For "cvb0" and "scvb0": the fit ends when each of five passes changes the
         mean log-probability of a training token by less.
     n_init : int, default=3
-        For "cvb0": number of starts, each from the words of other documents. All take
-        ten passes, and the best goes on.
+        For "cvb0": number of starts, each from the words of other documents, or from
+        random shares where words have a matrix as prior. All take ten passes, and the
+        best goes on.
     score_method : {"left_to_right", "completion"}, default="left_to_right"
         What `score_samples` and `perplexity` are about: all tokens of a document, each
         given those before it [5]_; or half of its tokens given the others.
