@@ -156,7 +156,7 @@ def leave_one_out(blocks: Iterable[ArrayLike]) -> LeaveOneOut:
     (0.8, 0)
     """
     parts: list[tuple[Array, Array, Array]] = []
-    n_draws = 0
+    draws: tuple[int, ...] = ()
     for block in blocks:
         given = np.asarray(block, dtype=np.float64)
         if given.ndim != 3:
@@ -164,18 +164,23 @@ def leave_one_out(blocks: Iterable[ArrayLike]) -> LeaveOneOut:
                 "Blocks of log-likelihoods must have the shape (n_chains, n_draws, m), "
                 f"got {given.shape}."
             )
+        if draws and given.shape[:2] != draws:
+            raise ValueError(
+                "All blocks must have the same n_chains and n_draws, got "
+                f"{given.shape[:2]} after {draws}."
+            )
         if not np.isfinite(given).all():
             raise ValueError(
                 "Log-likelihoods must be finite, got NaN or inf; a row that is "
                 "impossible under a draw of its own posterior points to an error in "
                 "the likelihood."
             )
-        n_draws = given.shape[0] * given.shape[1]
+        draws = given.shape[:2]
         parts.append(_leave_out(given))
     if not parts:
         raise ValueError("blocks must have at least one block of rows, got none.")
     elpd, k, log_density = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return LeaveOneOut(elpd, k, log_density, n_draws)
+    return LeaveOneOut(elpd, k, log_density, draws[0] * draws[1])
 
 
 def _leave_out(log_likelihood: Array) -> tuple[Array, Array, Array]:

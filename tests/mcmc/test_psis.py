@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from scipy.stats import genpareto, norm
 
+from sklgen.mcmc._diagnostics import ess_mean
 from sklgen.mcmc._psis import leave_one_out, psis, reliable_below
 from sklgen.mcmc._psis_kernels import fit_pareto
 
@@ -172,6 +173,18 @@ def test_an_outlier_is_told():
     assert np.flatnonzero(result.unreliable).tolist() == [7]
 
 
+def test_chains_that_stand_still_have_longer_tails_smoothed():
+    """Tails have the lengths that go with the effective size for each row."""
+    _, fresh = normal_rows(10, (4, 250), 6)
+    draws = np.repeat(fresh, 8, axis=1)
+    share = ess_mean(np.exp(draws)) / draws[..., 0].size
+    assert share.max() < 0.2
+    log_weights = -draws.reshape(-1, 10)
+    k = leave_one_out([draws]).k
+    assert_array_equal(k, psis(log_weights, r_eff=share)[1])
+    assert (k != psis(log_weights)[1]).all()
+
+
 def test_blocks_of_rows():
     _, log_likelihood = normal_rows(30, (4, 250), 5)
     whole = leave_one_out([log_likelihood])
@@ -191,5 +204,7 @@ def test_wrong_weights():
         leave_one_out([np.zeros((100, 3))])
     with pytest.raises(ValueError, match="must be finite"):
         leave_one_out([np.full((4, 10, 1), -np.inf)])
+    with pytest.raises(ValueError, match=r"got \(4, 5\) after \(4, 10\)"):
+        leave_one_out([np.zeros((4, 10, 1)), np.zeros((4, 5, 1))])
     with pytest.raises(ValueError, match="at least one block"):
         leave_one_out([])
