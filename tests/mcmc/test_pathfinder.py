@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.linalg import eigvalsh
+from scipy.special import softmax
 
 from sklgen.mcmc import _pathfinder as pathfinder
 from sklgen.mcmc._evaluate import Evaluator
@@ -85,6 +86,39 @@ def test_paths_to_equal_modes_are_kept():
     rngs = generators(2)
     found = pathfinder.starts(Evaluator(twins), np.array([[4.0], [-4.0]]), rngs)
     assert pathfinder.gate(found) == [(0, 0), (1, 0)]
+
+
+def test_first_draws_have_the_law_of_importance_weights():
+    """The mean weight of the first one is the mean sum of squared weights."""
+
+    def skewed(x):
+        return (0.7 * x - np.exp(x)).sum(axis=1), 0.7 - np.exp(x)
+
+    weights = []
+    for path in paths(skewed, 2, n=200):
+        gaussian = path.gaussian
+        z = gaussian.unit(path.draws[None])[0]
+        log_weights = path.log_densities + 0.5 * (z**2).sum(axis=1)
+        weights.append(softmax(log_weights))
+    own = np.array(weights)
+    difference = own[:, 0] - (own**2).sum(axis=1)
+    error = difference.std() / math.sqrt(len(own))
+    assert abs(difference.mean()) < 4 * error
+    assert own[:, 0].mean() - own.mean() > 4 * error
+
+
+def test_paths_stay_where_the_density_is_finite():
+    """A spike takes all draws, so that the path is left with its last point."""
+
+    def spike(x):
+        inside = np.abs(x[:, 0]) < 0.9
+        return np.where(inside, np.inf, -0.5 * x[:, 0] ** 2), -x
+
+    start = np.array([[1.5]])
+    (path,) = pathfinder.starts(Evaluator(spike), start, generators(1))
+    assert path.bound == -math.inf
+    np.testing.assert_array_equal(path.draws, start)
+    np.testing.assert_array_equal(path.log_densities, [-0.5 * 1.5**2])
 
 
 def test_points_are_tried_until_the_density_is_positive():
