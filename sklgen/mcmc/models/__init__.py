@@ -1,0 +1,3 @@
+"""Bayesian models that are ready to use."""
+
+__all__: list[str] = []

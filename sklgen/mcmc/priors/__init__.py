@@ -1,0 +1,3 @@
+"""Laws of parameters of Bayesian models."""
+
+__all__: list[str] = []
