@@ -1,0 +1,198 @@
+"""Laws of parameters against SciPy, finite differences and Stein's identities."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+
+from sklgen.mcmc.priors import (
+    Exponential,
+    Flat,
+    Gamma,
+    HalfNormal,
+    HalfStudentT,
+    Normal,
+    StudentT,
+)
+
+SHAPE = (2, 3)
+A = np.array([0.7, 2.0, 5.0])
+B = np.array([[0.5], [3.0]])
+LOC = np.array([[-1.0, 0.0, 30.0]])
+
+# Laws of numbers, and the same ones of SciPy.
+NUMBERS = {
+    "normal": (Normal(LOC, B, shape=SHAPE), stats.norm(LOC, B)),
+    "half-normal": (HalfNormal(A, shape=SHAPE), stats.halfnorm(scale=A)),
+    "Student": (StudentT(A, LOC, B, shape=SHAPE), stats.t(A, LOC, B)),
+    "exponential": (Exponential(B, shape=SHAPE), stats.expon(scale=1.0 / B)),
+    "gamma": (Gamma(A, B, shape=SHAPE), stats.gamma(A, scale=1.0 / B)),
+}
+FOLDED = {
+    "half-Student": (HalfStudentT(A, B, shape=SHAPE), stats.t(A, scale=B)),
+}
+PROPER = {name: prior for name, (prior, _) in {**NUMBERS, **FOLDED}.items()}
+FLAT = {
+    "flat": Flat(shape=SHAPE),
+    "flat above": Flat(lower=LOC, shape=SHAPE),
+    "flat below": Flat(upper=LOC, shape=SHAPE),
+}
+PRIORS = {**PROPER, **FLAT}
+N = 40_000
+
+
+def by_name(priors):
+    return pytest.mark.parametrize("prior", priors.values(), ids=priors)
+
+
+def values(prior, *shape):
+    """Values within the support, far from each other."""
+    u = np.random.default_rng(0).normal(size=(*shape, prior.transform.size))
+    return prior.transform.to_constrained(u)[0]
+
+
+def central_differences(of, x):
+    gradient = np.empty(x.shape)
+    for at in np.ndindex(x.shape):
+        h = 1e-5 * max(abs(x[at]), 1e-3)
+        step = np.zeros(x.shape)
+        step[at] = h
+        gradient[at] = (of(x + step) - of(x - step)) / (2.0 * h)
+    return gradient
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_densities_of_scipy(name):
+    prior, law = NUMBERS[name]
+    x = values(prior, 7)
+    expected = law.logpdf(x).sum(axis=(-2, -1))
+    assert_allclose(prior.value_and_gradient(x)[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_densities_of_absolute_values(name):
+    prior, law = FOLDED[name]
+    x = values(prior, 7)
+    expected = np.log(law.pdf(x) + law.pdf(-x)).sum(axis=(-2, -1))
+    assert_allclose(prior.value_and_gradient(x)[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_draws_of_numbers(name):
+    prior, law = NUMBERS[name]
+    shares = law.cdf(prior.draw(2000, np.random.default_rng(1)))
+    for at in np.ndindex(SHAPE):
+        assert stats.kstest(shares[:, *at], "uniform").pvalue > 1e-4
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_draws_of_absolute_values(name):
+    prior, law = FOLDED[name]
+    x = prior.draw(2000, np.random.default_rng(1))
+    shares = law.cdf(x) - law.cdf(-x)
+    for at in np.ndindex(SHAPE):
+        assert stats.kstest(shares[:, *at], "uniform").pvalue > 1e-4
+
+
+@by_name(PRIORS)
+def test_gradient_by_finite_differences(prior):
+    for x in values(prior, 3):
+        found = prior.value_and_gradient(x)[1]
+        expected = central_differences(lambda x: prior.value_and_gradient(x)[0], x)
+        assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@by_name(PRIORS)
+def test_leading_axes(prior):
+    x = values(prior, 4, 2)
+    assert x.shape == (4, 2, *prior.shape)
+    value, gradient = prior.value_and_gradient(x)
+    assert value.shape == (4, 2)
+    assert gradient.shape == x.shape
+    for at in np.ndindex(4, 2):
+        own, slope = prior.value_and_gradient(x[at])
+        assert np.shape(own) == ()
+        assert_allclose(value[at], own, rtol=1e-12)
+        assert_allclose(gradient[at], slope, rtol=1e-12)
+
+
+def unconstrained(prior, x, rng):
+    """Vectors u of draws."""
+    return prior.transform.to_unconstrained(x)
+
+
+@by_name(PROPER)
+def test_stein_identities(prior):
+    """E grad log p(u) = 0 and E (u - E u) grad' = -1, to five standard errors."""
+    rng = np.random.default_rng(2)
+    x = prior.draw(N, rng)
+    u = unconstrained(prior, x, rng)
+    pulled = prior.transform.pull_back(prior.value_and_gradient(x)[1], u)
+    products = (u - u.mean(axis=0))[:, :, None] * pulled[:, None, :]
+    identity = np.eye(prior.transform.size)
+    for found, expected in ((pulled, 0.0), (products, -identity)):
+        error = found.std(axis=0) / np.sqrt(N)
+        assert np.all(np.abs(found.mean(axis=0) - expected) < 5.0 * error)
+
+
+@by_name(PROPER)
+def test_draws_depend_on_the_generator_alone(prior):
+    first, again = (prior.draw(3, np.random.default_rng(3)) for _ in range(2))
+    assert first.shape == (3, *prior.shape)
+    assert_array_equal(first, again)
+    assert prior.draw(0, np.random.default_rng(3)).shape == (0, *prior.shape)
+
+
+@by_name(PRIORS)
+def test_copies(prior):
+    x = values(prior, 3)
+    expected = prior.value_and_gradient(x)
+    for twin in (copy.deepcopy(prior), pickle.loads(pickle.dumps(prior))):
+        for found, own in zip(twin.value_and_gradient(x), expected, strict=True):
+            assert_array_equal(found, own)
+    assert repr(prior).startswith(f"{type(prior).__name__}(")
+
+
+def test_parameters_are_copied():
+    loc = np.zeros(3)
+    prior = Normal(loc, shape=(3,))
+    loc += 5.0
+    assert_array_equal(prior.value_and_gradient(np.zeros((1, 3)))[1], 0.0)
+
+
+def test_underflowing_draws_stay_in_the_support():
+    x = Gamma(1e-4).draw(100, np.random.default_rng(4))
+    assert np.isfinite(Gamma(1e-4).transform.to_unconstrained(x)).all()
+
+
+def test_flat_priors_have_no_draws():
+    with pytest.raises(ValueError, match="improper and cannot be drawn"):
+        Flat().draw(1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Normal(scale=0.0), r"scale must be positive and finite, got 0\.0"),
+        (lambda: Normal(np.nan), "loc must be finite, got nan"),
+        (lambda: Normal("a"), "loc must be a number or an array of numbers, got 'a'"),
+        (lambda: Normal(scale=HalfNormal()), "scale must be a number .* HalfNormal"),
+        (lambda: Normal(np.zeros(3), shape=(2,)), r"loc must broadcast to shape=\(2,"),
+        (lambda: Normal(np.zeros(3)), r"broadcast to shape=\(\), got the shape \(3,"),
+        (lambda: Normal(shape=3), r"shape must be a tuple of ints, got 3; .* \(3,\)"),
+        (lambda: Normal(shape=(2.0,)), r"shape must be a tuple .* got \(2\.0,\)"),
+        (lambda: Normal(shape=(-1,)), r"shape must be a tuple .* got \(-1,\)"),
+        (lambda: Exponential(-1.0), r"rate must be positive and finite, got -1\.0"),
+        (lambda: Gamma(np.inf), "concentration must be positive and finite, got inf"),
+        (lambda: Flat(0.0, 1.0), r"Flat takes one bound.* use Uniform\(lower, upper\)"),
+        (lambda: Flat(shape=2), "shape must be a tuple of ints, got 2"),
+    ],
+)
+def test_wrong_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
