@@ -111,13 +111,52 @@ def _iterate(
     return _Iterate(x, value, gradient, scale, np.concatenate([changes, moves]), core)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where to look for the target, and in what unit, before anything is known of it.
+
+    Attributes
+    ----------
+    origin, scale : ndarray of shape (d,)
+        Starts are within two `scale` of `origin`.
+    """
+
+    origin: Array
+    scale: Array
+
+    @staticmethod
+    def standard(n_dim: int) -> Frame:
+        """Give the frame of a target with numbers of about one."""
+        return Frame(np.zeros(n_dim), np.ones(n_dim))
+
+
+class NoStart(ValueError):
+    """Nowhere that was looked at has a positive density and a finite gradient.
+
+    Parameters
+    ----------
+    message : str
+        What was tried.
+    position : ndarray of shape (d,)
+        The last position.
+    """
+
+    def __init__(self, message: str, position: Array) -> None:
+        super().__init__(message)
+        self.position = position
+
+
 def starts(
-    evaluate: Evaluator, points: Array, rngs: Sequence[np.random.Generator]
+    evaluate: Evaluator,
+    points: Array,
+    rngs: Sequence[np.random.Generator],
+    frame: Frame | None = None,
 ) -> list[Path]:
     """Run a path from each of the points (C, d), where the density is positive."""
     value, gradient = evaluate.kept(points)
+    frame = frame or Frame.standard(points.shape[1])
     paths = [
-        _path(points[c], float(value[c]), gradient[c], rng)
+        _path(points[c], float(value[c]), gradient[c], frame.scale, rng)
         for c, rng in enumerate(rngs)
     ]
     found: dict[int, Path] = {}
@@ -161,14 +200,19 @@ def gate(paths: Sequence[Path]) -> list[tuple[int, int]]:
 
 
 def points(
-    evaluate: Evaluator, n_dim: int, rngs: Sequence[np.random.Generator]
+    evaluate: Evaluator,
+    n_dim: int,
+    rngs: Sequence[np.random.Generator],
+    frame: Frame | None = None,
 ) -> Array:
     """Draw a point with a positive density and a gradient for each chain."""
+    frame = frame or Frame.standard(n_dim)
     found = np.empty((len(rngs), n_dim))
     missing = np.arange(len(rngs))
     for _ in range(_TRIES):
         for c in missing.tolist():
-            found[c] = rngs[c].uniform(-2.0, 2.0, n_dim)
+            unit = rngs[c].uniform(-2.0, 2.0, n_dim)
+            found[c] = frame.origin + frame.scale * unit
         value, gradient = evaluate(found[missing])
         usable = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
         last = missing[~usable]
@@ -180,18 +224,20 @@ def points(
         if not np.isfinite(value[0])
         else "the gradient of the log-density is not finite"
     )
-    raise ValueError(
-        f"No start was found: {_TRIES} points uniform between -2 and 2 in each "
+    position = found[missing[0]]
+    raise NoStart(
+        f"No start was found: {_TRIES} points within 2 units of the origin in each "
         f"coordinate were tried for chain {missing[0]}, and {what} at the last, "
-        f"{told(found[missing[0]])}. Give `starts` where the density is positive, or "
-        "change the density."
+        f"{told(position)}. Give `starts` where the density is positive, or "
+        "change the density.",
+        position,
     )
 
 
 def _path(
-    x: Array, value: float, gradient: Array, rng: np.random.Generator
+    x: Array, value: float, gradient: Array, scale: Array, rng: np.random.Generator
 ) -> Generator[Array, Answer, Path]:
-    iterates = yield from _climb(x, value, gradient)
+    iterates = yield from _climb(x, value, gradient, scale)
     which = np.linspace(0, len(iterates) - 1, min(len(iterates), _N_ITERATES))
     gaussians = [iterates[int(at)].gaussian() for at in np.round(which)]
     d = len(x)
@@ -234,15 +280,16 @@ def _path(
 
 
 def _climb(
-    x: Array, value: float, gradient: Array
+    x: Array, value: float, gradient: Array, scale: Array
 ) -> Generator[Array, Answer, list[_Iterate]]:
     """Climb to a mode by L-BFGS, with a diagonal that learns of curvature as well."""
-    variances, pairs = np.ones(len(x)), list[Answer]()
+    variances, pairs = scale**2, list[Answer]()
     at = _iterate(x, value, gradient, variances, pairs)
     iterates = [at]
     for _ in range(_MAX_ITER):
         newton = at.newton()
-        first = 1.0 if pairs else 1.0 / max(1.0, float(np.linalg.norm(newton)))
+        length = float(np.linalg.norm(newton / scale))
+        first = 1.0 if pairs else 1.0 / max(1.0, length)
         found = yield from _line_search(at, newton, first)
         if found is None:
             break

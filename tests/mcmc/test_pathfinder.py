@@ -46,6 +46,32 @@ def test_gaussian_is_found_with_its_evidence():
         np.testing.assert_allclose(path.gradients, gradient)
 
 
+def test_a_frame_is_a_change_of_units():
+    rng = np.random.default_rng(0)
+    origin, scale = rng.normal(size=4) * 1e3, np.geomspace(1e-4, 1e5, 4)
+
+    def framed(x):
+        value, gradient = gaussian((x - origin) / scale)
+        return value, gradient / scale
+
+    evaluate, frame = Evaluator(framed), pathfinder.Frame(origin, scale)
+    points = pathfinder.points(evaluate, 4, generators(4), frame)
+    np.testing.assert_allclose(
+        points,
+        origin + scale * pathfinder.points(Evaluator(gaussian), 4, generators(4)),
+    )
+    found = pathfinder.starts(evaluate, points, generators(4), frame)
+    expected = pathfinder.starts(
+        Evaluator(gaussian), (points - origin) / scale, generators(4)
+    )
+    for path, other in zip(found, expected, strict=True):
+        back = (path.gaussian.location - origin) / scale
+        np.testing.assert_allclose(back, other.gaussian.location, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(
+            path.bound, other.bound + np.log(scale).sum(), rtol=1e-3
+        )
+
+
 def test_inverse_hessian_obeys_the_secant_equations():
     rng = np.random.default_rng(0)
     d, hessian = 6, np.diag(np.geomspace(1, 50, 6))
