@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sklgen.families._base import Array
+from sklgen.mcmc import _nuts as nuts
+from sklgen.mcmc._metric import Metric
 
 Answer = TypeVar("Answer")
 # From positions (A, d) to log-densities (A,) and their gradients (A, d).
@@ -15,6 +17,7 @@ Density = Callable[[Array], tuple[Array, Array]]
 
 # Numbers of a position, and positions, that are written out.
 _FEW, _MANY = 8, 4
+_TELL_EVERY = 64
 
 
 def told(x: Array) -> str:
@@ -68,10 +71,60 @@ class Evaluator:
         self.count += len(x)
         return value, gradient
 
+    def fill(
+        self,
+        state: nuts.State,
+        metric: Metric,
+        trace: nuts.Trace,
+        *,
+        max_depth: int,
+        target_accept: float = 0.0,
+        tell: Callable[[nuts.Index], None],
+    ) -> None:
+        """Advance chains until the trace is full.
+
+        A chain that has come to its end is asked for no more. `tell` is called with
+        the numbers of draws now and then, and at the end.
+        """
+        n_draws = trace.positions.shape[1]
+        nuts.rewind(state)
+        rows = np.arange(state.n_chains if n_draws else 0)
+        tick = 0
+        while len(rows):
+            unit = nuts.queries(state)
+            if len(rows) < len(unit):
+                unit = unit[rows]
+            value, gradient = self(metric.positions(unit, rows))
+            if nuts.advance(
+                state,
+                value,
+                metric.pull(gradient, rows),
+                trace,
+                rows=rows,
+                max_depth=max_depth,
+                target_accept=target_accept,
+            ):
+                rows = np.flatnonzero(state.n_drawn < n_draws)
+            tick += 1
+            if tick % _TELL_EVERY == 0:
+                tell(state.n_drawn)
+        tell(state.n_drawn)
+
     def kept(self, x: Array) -> tuple[Array, Array]:
         """Log-densities and gradients that are the caller's own."""
         value, gradient = self(x)
         return value.copy(), gradient.copy()
+
+
+def as_values(answer: Any, n: int) -> Array:
+    """Log-densities (n,) that a function gave for n positions."""
+    value = np.asarray(answer, dtype=np.float64)
+    if value.shape != (n,):
+        raise ValueError(
+            "log_density must return an array of shape (n,) for positions of shape "
+            f"(n, d): got {value.shape} for {n} positions."
+        )
+    return value
 
 
 def _pair(answer: Any) -> tuple[Array, Array]:

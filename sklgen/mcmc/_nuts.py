@@ -14,6 +14,7 @@ MCMC on modern accelerators, arXiv 2503.17405, for state machines.
 
 from __future__ import annotations
 
+from abc import ABC
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,12 @@ class State:
         return draws
 
     @property
+    def log_densities(self) -> Array:
+        """Log-density (C,) at the last draws."""
+        values: Array = self.numbers[:, kernels.LOG_DENSITY]
+        return values
+
+    @property
     def gradients(self) -> Array:
         """Gradient (C, d) of the log-density at the last draws."""
         slopes: Array = self.vectors[kernels.CHOSEN_GRADIENT]
@@ -76,40 +83,19 @@ class State:
         )
 
 
-@dataclass(frozen=True)
-class Trace:
-    """Room for n draws of each of C chains.
+class Recorded(ABC):
+    """Draws, and what is known of each.
 
     Attributes
     ----------
     positions : ndarray of shape (C, n, d)
         Draws.
-    gradients : ndarray of shape (C, n, d) or (C, 0, d)
-        Gradients of the log-density there, if they are kept.
     records : ndarray of shape (C, n, 7)
         The columns are the properties below.
     """
 
     positions: Array
-    gradients: Array
     records: Array
-
-    @staticmethod
-    def empty(n_chains: int, n_draws: int, d: int, *, gradients: bool) -> Trace:
-        """Make room for draws, and for gradients if wanted."""
-        return Trace(
-            np.empty((n_chains, n_draws, d)),
-            np.empty((n_chains, n_draws if gradients else 0, d)),
-            np.empty((n_chains, n_draws, kernels.N_RECORDS)),
-        )
-
-    def until(self, n_draws: int) -> Trace:
-        """Keep the first draws."""
-        return Trace(
-            self.positions[:, :n_draws],
-            self.gradients[:, :n_draws],
-            self.records[:, :n_draws],
-        )
 
     @property
     def log_densities(self) -> Array:
@@ -145,6 +131,34 @@ class Trace:
     def divergent(self) -> NDArray[np.bool_]:
         """Whether each tree ended because the energy was lost."""
         return self.records[..., 6] > 0
+
+
+@dataclass(frozen=True)
+class Trace(Recorded):
+    """Room for n draws of each of C chains.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (C, n, d)
+        Draws.
+    records : ndarray of shape (C, n, 7)
+        What is known of them.
+    gradients : ndarray of shape (C, n, d) or (C, 0, d)
+        Gradients of the log-density there, if they are kept.
+    """
+
+    positions: Array
+    records: Array
+    gradients: Array
+
+    @staticmethod
+    def empty(n_chains: int, n_draws: int, d: int, *, gradients: bool) -> Trace:
+        """Make room for draws, and for gradients if wanted."""
+        return Trace(
+            np.empty((n_chains, n_draws, d)),
+            np.empty((n_chains, n_draws, kernels.N_RECORDS)),
+            np.empty((n_chains, n_draws if gradients else 0, d)),
+        )
 
 
 def streams(rng: np.random.Generator, n_chains: int) -> NDArray[np.uint64]:

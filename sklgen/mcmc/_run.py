@@ -20,7 +20,6 @@ Monitor = Callable[[str, int, int], None]
 
 # Dimensions beyond which a dense metric costs more than it gives.
 _DENSE = 200
-_MONITOR_EVERY = 64
 
 
 @dataclass(frozen=True)
@@ -43,20 +42,15 @@ class Sampler:
 
 
 @dataclass(frozen=True)
-class Draws:
+class Draws(nuts.Recorded):
     """Draws of C chains.
 
     Attributes
     ----------
     positions : ndarray of shape (C, n, d)
         In the coordinates of the density.
-    log_densities, energies, accept_statistics, step_sizes : ndarray of shape (C, n)
-        Log-density and Hamiltonian at each draw, mean acceptance probability and step
-        size of its tree.
-    depths, n_leapfrogs : ndarray of int of shape (C, n)
-        Doublings and gradients of each tree.
-    divergent : ndarray of bool of shape (C, n)
-        Trees that ended because the energy was lost.
+    records : ndarray of shape (C, n, 7)
+        What is known of them.
     sampler : Sampler
         The chains at the end, to go on from.
     n_evaluations : int
@@ -67,13 +61,7 @@ class Draws:
     """
 
     positions: Array
-    log_densities: Array
-    energies: Array
-    accept_statistics: Array
-    step_sizes: Array
-    depths: NDArray[np.int64]
-    n_leapfrogs: NDArray[np.int64]
-    divergent: NDArray[np.bool_]
+    records: Array
     sampler: Sampler
     n_evaluations: int
     interrupted: bool
@@ -207,7 +195,14 @@ def _warm_up(
     for window in schedule(n_warmup, sampler.max_depth):
         trace = nuts.Trace.empty(n_chains, window.n_draws, d, gradients=True)
         tell = _Told(monitor, "warm-up", done, n_warmup)
-        _run(evaluate, state, metric, trace, window.max_depth, target_accept, tell)
+        evaluate.fill(
+            state,
+            metric,
+            trace,
+            max_depth=window.max_depth,
+            target_accept=target_accept,
+            tell=tell,
+        )
         done += window.n_draws
         x = metric.positions(state.positions, rows)
         gradient = metric.push(state.gradients)
@@ -237,20 +232,16 @@ def _draw(
     tell = _Told(monitor, "sampling", 0, n_draws)
     interrupted = False
     try:
-        _run(evaluate, state, sampler.metric, trace, sampler.max_depth, 0.0, tell)
+        evaluate.fill(
+            state, sampler.metric, trace, max_depth=sampler.max_depth, tell=tell
+        )
     except KeyboardInterrupt:
         interrupted = True
-        trace = trace.until(int(state.n_drawn.min()))
+    kept = slice(int(state.n_drawn.min()))
     nuts.rewind(state)
     return Draws(
-        sampler.metric.traced(trace.positions),
-        trace.log_densities,
-        trace.energies,
-        trace.accept_statistics,
-        trace.step_sizes,
-        trace.depths,
-        trace.n_leapfrogs,
-        trace.divergent,
+        sampler.metric.traced(trace.positions[:, kept]),
+        trace.records[:, kept],
         Sampler(state, sampler.metric, sampler.max_depth),
         evaluate.count,
         interrupted,
@@ -270,38 +261,3 @@ class _Told:
         if self.monitor is not None:
             done = self.done * len(n_drawn) + int(n_drawn.sum())
             self.monitor(self.stage, done, self.n_draws * len(n_drawn))
-
-
-def _run(
-    evaluate: Evaluator,
-    state: nuts.State,
-    metric: Metric,
-    trace: nuts.Trace,
-    max_depth: int,
-    target_accept: float,
-    tell: _Told,
-) -> None:
-    """Fill the trace; a chain that has come to its end is asked for no more."""
-    n_draws = trace.positions.shape[1]
-    nuts.rewind(state)
-    rows = np.arange(state.n_chains if n_draws else 0)
-    tick = 0
-    while len(rows):
-        unit = nuts.queries(state)
-        if len(rows) < len(unit):
-            unit = unit[rows]
-        value, gradient = evaluate(metric.positions(unit, rows))
-        if nuts.advance(
-            state,
-            value,
-            metric.pull(gradient, rows),
-            trace,
-            rows=rows,
-            max_depth=max_depth,
-            target_accept=target_accept,
-        ):
-            rows = np.flatnonzero(state.n_drawn < n_draws)
-        tick += 1
-        if tick % _MONITOR_EVERY == 0:
-            tell(state.n_drawn)
-    tell(state.n_drawn)
