@@ -11,13 +11,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from sklgen.mcmc.priors import (
+    Dirichlet,
     Exponential,
     Flat,
     Gamma,
     HalfNormal,
     HalfStudentT,
+    InverseWishart,
+    LKJCholesky,
+    MultivariateNormal,
     Normal,
     StudentT,
+    UnitVector,
+    Wishart,
 )
 
 SHAPE = (2, 3)
@@ -36,7 +42,43 @@ NUMBERS = {
 FOLDED = {
     "half-Student": (HalfStudentT(A, B, shape=SHAPE), stats.t(A, scale=B)),
 }
-PROPER = {name: prior for name, (prior, _) in {**NUMBERS, **FOLDED}.items()}
+MATRIX = np.array([[2.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 0.5]])
+ROWS = np.array([[0.5, 2.0, 4.0], [3.0, 3.0, 1.0]])
+
+
+def stacked_last(law):
+    """Log-densities by a law of SciPy that wants draws on the last axis."""
+    return lambda x: law.logpdf(np.moveaxis(x, 0, -1))
+
+
+# Other laws, and log-densities of n draws.
+ARRAYS = {
+    "Dirichlet": (Dirichlet(A), stacked_last(stats.dirichlet(A))),
+    "Dirichlets": (
+        Dirichlet(ROWS),
+        lambda x: sum(stacked_last(stats.dirichlet(ROWS[k]))(x[:, k]) for k in (0, 1)),
+    ),
+    "multivariate normal": (
+        MultivariateNormal(A, MATRIX),
+        stats.multivariate_normal(A, MATRIX).logpdf,
+    ),
+    "Wishart": (Wishart(4.5, MATRIX), stacked_last(stats.wishart(4.5, MATRIX))),
+    "Wishart of few": (Wishart(3.5, MATRIX), stacked_last(stats.wishart(3.5, MATRIX))),
+    "inverse Wishart": (
+        InverseWishart(4.5, MATRIX),
+        stacked_last(stats.invwishart(4.5, MATRIX)),
+    ),
+}
+OWN = {
+    "correlations": LKJCholesky(4, 1.7),
+    "one correlation": LKJCholesky(2, 0.5),
+    "no correlation": LKJCholesky(1),
+    "directions": UnitVector(3),
+}
+PROPER = {
+    **{name: prior for name, (prior, _) in {**NUMBERS, **FOLDED, **ARRAYS}.items()},
+    **OWN,
+}
 FLAT = {
     "flat": Flat(shape=SHAPE),
     "flat above": Flat(lower=LOC, shape=SHAPE),
@@ -74,6 +116,31 @@ def test_densities_of_scipy(name):
     assert_allclose(prior.value_and_gradient(x)[0], expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ARRAYS)
+def test_densities_of_arrays_of_scipy(name):
+    prior, log_density = ARRAYS[name]
+    x = values(prior, 7)
+    assert_allclose(prior.value_and_gradient(x)[0], log_density(x), rtol=1e-9)
+
+
+@by_name(
+    {
+        "shares": Dirichlet([2.0, 3.0, 0.5]),
+        "correlation": LKJCholesky(2, 0.7),
+        "correlations": LKJCholesky(3, 1.5),
+        "directions": UnitVector(2),
+    }
+)
+def test_densities_integrate_to_one(prior):
+    """By the trapezoidal rule over u, of spectral accuracy for smooth densities."""
+    d = prior.transform.size
+    line = np.linspace(-25.0, 25.0, 120 if d == 3 else 400)
+    u = np.stack(np.meshgrid(*[line] * d), axis=-1)
+    x, log_jacobian = prior.transform.to_constrained(u)
+    total = np.exp(prior.value_and_gradient(x)[0] + log_jacobian).sum()
+    assert_allclose(total * (line[1] - line[0]) ** d, 1.0, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", FOLDED)
 def test_densities_of_absolute_values(name):
     prior, law = FOLDED[name]
@@ -99,6 +166,42 @@ def test_draws_of_absolute_values(name):
         assert stats.kstest(shares[:, *at], "uniform").pvalue > 1e-4
 
 
+@pytest.mark.parametrize(("n", "concentration"), [(2, 0.5), (4, 1.7)])
+def test_marginal_law_of_correlations(n, concentration):
+    L = LKJCholesky(n, concentration).draw(2000, np.random.default_rng(5))
+    R = L @ np.swapaxes(L, 1, 2)
+    assert_allclose(np.diagonal(R, axis1=1, axis2=2), 1.0)
+    beta = stats.beta(*[concentration + 0.5 * n - 1.0] * 2, -1.0, 2.0)
+    for i, j in zip(*np.tril_indices(n, -1), strict=True):
+        assert stats.kstest(R[:, i, j], beta.cdf).pvalue > 1e-4
+
+
+def test_uniform_directions():
+    x = UnitVector(3).draw(2000, np.random.default_rng(6))
+    assert_allclose(np.linalg.norm(x, axis=1), 1.0)
+    # Each coordinate of points of a sphere in three dimensions is uniform.
+    for along in x.T:
+        assert stats.kstest(along, stats.uniform(-1.0, 2.0).cdf).pvalue > 1e-4
+
+
+def test_shares_of_small_concentration():
+    """Almost all is one share, which is each as often as its concentration says."""
+    prior = Dirichlet([1e-4, 3e-4])
+    x = prior.draw(4000, np.random.default_rng(7))
+    assert_allclose((x[:, 1] > 0.5).mean(), 0.75, atol=0.03)
+    assert np.isfinite(prior.transform.to_unconstrained(x)).all()
+
+
+@pytest.mark.parametrize("law", [Wishart, InverseWishart])
+def test_singular_matrices_have_no_density(law):
+    prior = law(3.0, np.eye(2))
+    x = np.array([np.ones((2, 2)), np.eye(2)])
+    value, gradient = prior.value_and_gradient(x)
+    assert value[0] == -np.inf
+    assert_array_equal(value[1], prior.value_and_gradient(x[1])[0])
+    assert np.isfinite(gradient).all()
+
+
 @by_name(PRIORS)
 def test_gradient_by_finite_differences(prior):
     for x in values(prior, 3):
@@ -122,7 +225,9 @@ def test_leading_axes(prior):
 
 
 def unconstrained(prior, x, rng):
-    """Vectors u of draws."""
+    """Vectors u of draws; those of directions have a length of their own."""
+    if isinstance(prior, UnitVector):
+        return x * np.sqrt(rng.chisquare(prior.n, size=(len(x), 1)))
     return prior.transform.to_unconstrained(x)
 
 
@@ -190,6 +295,27 @@ def test_flat_priors_have_no_draws():
         (lambda: Exponential(-1.0), r"rate must be positive and finite, got -1\.0"),
         (lambda: Gamma(np.inf), "concentration must be positive and finite, got inf"),
         (lambda: Flat(0.0, 1.0), r"Flat takes one bound.* use Uniform\(lower, upper\)"),
+        (lambda: Dirichlet(1.0), r"one number for each share.* got the shape \(\)"),
+        (lambda: Dirichlet([1.0, 0.0]), "concentration must be positive and finite"),
+        (lambda: MultivariateNormal(0.0, 1.0), r"have a shape \(n, n\), got \(\)"),
+        (
+            lambda: MultivariateNormal(np.zeros(2), MATRIX),
+            r"mean must broadcast to shape=\(3,\), got the shape \(2,\)",
+        ),
+        (
+            lambda: MultivariateNormal(0.0, [[1.0, 2.0], [2.0, 1.0]]),
+            "covariance must be symmetric and positive definite",
+        ),
+        (
+            lambda: InverseWishart(3.0, [[1.0, 0.2], [0.1, 1.0]]),
+            "scale must be symmetric and positive definite",
+        ),
+        (lambda: Wishart(2.0, MATRIX), r"df must be larger than 2.* got 2\.0"),
+        (lambda: Wishart([5.0, 6.0], MATRIX), r"df must broadcast to shape=\(\)"),
+        (lambda: LKJCholesky(0), "n must be an int of at least 1, got 0"),
+        (lambda: LKJCholesky(2.0), r"n must be an int of at least 1, got 2\.0"),
+        (lambda: LKJCholesky(2, -1.0), "concentration must be positive"),
+        (lambda: UnitVector(1), "n must be an int of at least 2, got 1"),
         (lambda: Flat(shape=2), "shape must be a tuple of ints, got 2"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -60,3 +61,17 @@ class Prior(ABC):
         x : ndarray of shape (n_draws, *shape)
             Draws.
         """
+
+
+def settle(prior: Prior, **values: Any) -> None:
+    """Store what follows from the arguments of a law, around the lock of dataclasses.
+
+    Parameters
+    ----------
+    prior : Prior
+        A frozen dataclass.
+    **values
+        Names of attributes, and what they are.
+    """
+    for name, value in values.items():
+        object.__setattr__(prior, name, value)

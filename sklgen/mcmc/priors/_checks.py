@@ -108,3 +108,36 @@ def as_parameter(
             f"give one number, or a larger shape."
         ) from None
     return numbers
+
+
+def as_covariance(name: str, given: ArrayLike) -> tuple[Array, Array]:
+    """A symmetric and positive definite matrix.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    given : array-like
+        What was given.
+
+    Returns
+    -------
+    matrix : ndarray of shape (n, n)
+        A copy.
+    factor : ndarray of shape (n, n)
+        Its lower triangular Cholesky factor.
+    """
+    matrix = as_numbers(name, given, FINITE)
+    n = len(matrix) if matrix.ndim else 0
+    if not n or matrix.shape != (n, n):
+        raise ValueError(f"{name} must have a shape (n, n), got {matrix.shape}.")
+    try:
+        factor = np.asarray(np.linalg.cholesky(matrix))
+    except np.linalg.LinAlgError:
+        factor = None
+    if factor is None or not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0.0):
+        raise ValueError(
+            f"{name} must be symmetric and positive definite, got {given!r}; where "
+            f"it is so up to rounding, add a little to its diagonal."
+        )
+    return matrix, factor

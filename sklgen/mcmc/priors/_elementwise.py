@@ -11,7 +11,7 @@ import numpy as np
 from sklgen.families._base import Array
 from sklgen.mcmc._transform_numbers import LowerBounded, Real
 from sklgen.mcmc._transforms import Transform
-from sklgen.mcmc.priors._base import Prior
+from sklgen.mcmc.priors._base import Prior, settle
 from sklgen.mcmc.priors._checks import as_parameter, check_shape
 
 _SMALLEST = np.finfo(np.float64).tiny
@@ -40,20 +40,14 @@ class Elementwise(Prior):
             for name, kind in self._kinds.items()
         ]
         coefficients, log_constant = self._prepare(*given)
-        # Around the lock of frozen dataclasses. Operations with floats are faster than
-        # those with arrays of one number.
-        object.__setattr__(self, "_parameters", given)
-        object.__setattr__(
+        # Operations with floats are faster than those with arrays of one number.
+        settle(
             self,
-            "_coefficients",
-            tuple(c if np.ndim(c) else float(c) for c in coefficients),
+            _parameters=given,
+            _coefficients=tuple(c if np.ndim(c) else float(c) for c in coefficients),
+            _log_constant=float(np.broadcast_to(log_constant, self.shape).sum()),
+            _axes=tuple(range(-len(self.shape), 0)),
         )
-        object.__setattr__(
-            self,
-            "_log_constant",
-            float(np.broadcast_to(log_constant, self.shape).sum()),
-        )
-        object.__setattr__(self, "_axes", tuple(range(-len(self.shape), 0)))
 
     @abstractmethod
     def _prepare(self, *parameters: Array) -> tuple[tuple[Any, ...], Array]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Never
+from typing import Any, ClassVar, Never
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,16 +12,17 @@ from numpy.typing import ArrayLike
 from sklgen.families._base import Array
 from sklgen.mcmc._transform_numbers import LowerBounded, Real, UpperBounded
 from sklgen.mcmc._transforms import Transform
-from sklgen.mcmc.priors._base import Prior
-from sklgen.mcmc.priors._checks import FINITE, as_parameter, check_shape
+from sklgen.mcmc.priors._base import settle
+from sklgen.mcmc.priors._checks import FINITE, as_parameter
+from sklgen.mcmc.priors._elementwise import Elementwise
 
 
 @dataclass(frozen=True, eq=False)
-class Flat(Prior):
+class Flat(Elementwise):
     """Density one everywhere, or on one side of a bound.
 
     It is improper: it has no draws, and a posterior is proper only where the data make
-    it so. Evidence and Bayes factors under it have no meaning.
+    it so.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ class Flat(Prior):
     upper : float or array-like, default=None
         Upper bound, if any. A law between two bounds is `Uniform`.
     shape : tuple of int, default=()
-        Shape of the parameter; the bounds broadcast to it.
+        Shape of the parameter; the bound broadcasts to it.
 
     See Also
     --------
@@ -47,16 +49,16 @@ class Flat(Prior):
     upper: ArrayLike | None = None
     shape: tuple[int, ...] = field(default=(), kw_only=True)
     _transform: Transform = field(init=False, repr=False)
+    _kinds: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
-        check_shape("shape", self.shape)
+        super().__post_init__()
         if self.lower is not None and self.upper is not None:
             raise ValueError(
                 f"Flat takes one bound, got lower={self.lower!r} and "
                 f"upper={self.upper!r}; use Uniform(lower, upper)."
             )
-        # Around the lock of frozen dataclasses.
-        object.__setattr__(self, "_transform", self._map())
+        settle(self, _transform=self._map())
 
     def _map(self) -> Transform:
         if self.lower is not None:
@@ -72,38 +74,15 @@ class Flat(Prior):
         """Map of vectors without bounds onto the support of the law."""
         return self._transform
 
-    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Zeros: the log-density and its derivatives.
+    def _prepare(self, *parameters: Array) -> tuple[tuple[Any, ...], Array]:
+        return (), np.zeros(())
 
-        Parameters
-        ----------
-        x : ndarray of shape (..., *shape)
-            Values within the support.
+    def _kernel(self, x: Array, *coefficients: Any) -> tuple[Array, Array]:
+        return np.zeros(x.shape), np.zeros(x.shape)
 
-        Returns
-        -------
-        log_density : ndarray of shape (...)
-            Zeros.
-        gradient : ndarray of shape (..., *shape)
-            Zeros.
-        """
-        return np.zeros(x.shape[: x.ndim - len(self.shape)]), np.zeros(x.shape)
-
-    def draw(self, n_draws: int, rng: np.random.Generator) -> Never:
-        """Refuse: an improper law has no draws.
-
-        Parameters
-        ----------
-        n_draws : int
-            Not used.
-        rng : Generator
-            Not used.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
+    def _elements(
+        self, size: tuple[int, ...], rng: np.random.Generator, *parameters: Array
+    ) -> Never:
         raise ValueError(
             "A flat prior is improper and cannot be drawn from; give the parameter a "
             "proper prior, such as Normal or HalfNormal with a large scale."
