@@ -11,17 +11,26 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from sklgen.mcmc.priors import (
+    Beta,
+    Cauchy,
     Dirichlet,
     Exponential,
     Flat,
     Gamma,
+    HalfCauchy,
     HalfNormal,
     HalfStudentT,
+    InverseGamma,
     InverseWishart,
+    Laplace,
     LKJCholesky,
+    LogNormal,
     MultivariateNormal,
     Normal,
+    Ordered,
+    Stacked,
     StudentT,
+    Uniform,
     UnitVector,
     Wishart,
 )
@@ -38,6 +47,16 @@ NUMBERS = {
     "Student": (StudentT(A, LOC, B, shape=SHAPE), stats.t(A, LOC, B)),
     "exponential": (Exponential(B, shape=SHAPE), stats.expon(scale=1.0 / B)),
     "gamma": (Gamma(A, B, shape=SHAPE), stats.gamma(A, scale=1.0 / B)),
+    "Cauchy": (Cauchy(LOC, B, shape=SHAPE), stats.cauchy(LOC, B)),
+    "half-Cauchy": (HalfCauchy(B, shape=SHAPE), stats.halfcauchy(scale=B)),
+    "Laplace": (Laplace(LOC, B, shape=SHAPE), stats.laplace(LOC, B)),
+    "log-normal": (
+        LogNormal(LOC / 10.0, B, shape=SHAPE),
+        stats.lognorm(B, scale=np.exp(LOC / 10.0)),
+    ),
+    "inverse gamma": (InverseGamma(A, B, shape=SHAPE), stats.invgamma(A, scale=B)),
+    "beta": (Beta(A, B, shape=SHAPE), stats.beta(A, B)),
+    "uniform": (Uniform(LOC, LOC + B, shape=SHAPE), stats.uniform(LOC, B)),
 }
 FOLDED = {
     "half-Student": (HalfStudentT(A, B, shape=SHAPE), stats.t(A, scale=B)),
@@ -74,6 +93,10 @@ OWN = {
     "one correlation": LKJCholesky(2, 0.5),
     "no correlation": LKJCholesky(1),
     "directions": UnitVector(3),
+    "ordered": Ordered(Normal(3.0, 2.0, shape=(3,))),
+    "ordered positives": Ordered(Gamma(2.0, np.full(3, 0.5), shape=(3,))),
+    "stacked": Stacked(LKJCholesky(3), (2,)),
+    "stacked twice": Stacked(MultivariateNormal(A, MATRIX), (2, 2)),
 }
 PROPER = {
     **{name: prior for name, (prior, _) in {**NUMBERS, **FOLDED, **ARRAYS}.items()},
@@ -129,6 +152,8 @@ def test_densities_of_arrays_of_scipy(name):
         "correlation": LKJCholesky(2, 0.7),
         "correlations": LKJCholesky(3, 1.5),
         "directions": UnitVector(2),
+        "ordered": Ordered(Normal(1.0, 2.0, shape=(2,))),
+        "ordered positives": Ordered(Gamma(2.0, shape=(3,))),
     }
 )
 def test_densities_integrate_to_one(prior):
@@ -176,6 +201,33 @@ def test_marginal_law_of_correlations(n, concentration):
         assert stats.kstest(R[:, i, j], beta.cdf).pvalue > 1e-4
 
 
+def test_order_statistics():
+    """Ranks of uniform numbers have beta laws; a flat law has that of its orders."""
+    law = stats.norm(3.0, 2.0)
+    prior = Ordered(Normal(3.0, 2.0, shape=(3,)))
+    x = prior.draw(2000, np.random.default_rng(8))
+    for i in range(3):
+        beta = stats.beta(i + 1.0, 3.0 - i)
+        assert stats.kstest(law.cdf(x[:, i]), beta.cdf).pvalue > 1e-4
+    expected = np.log(6.0) + law.logpdf(x).sum(axis=1)
+    assert_allclose(prior.value_and_gradient(x)[0], expected, rtol=1e-12)
+    flat = Ordered(Flat(lower=0.0, shape=(4,)))
+    assert flat.transform.to_constrained(np.full(4, -5.0))[0][0] > 0.0
+    assert_allclose(flat.value_and_gradient(np.arange(4.0))[0], np.log(24.0))
+    with pytest.raises(ValueError, match="improper"):
+        flat.draw(1, np.random.default_rng(8))
+
+
+def test_stacked_laws_add_up():
+    one = Dirichlet(A)
+    prior = Stacked(one, (2, 2))
+    x = prior.draw(5, np.random.default_rng(9))
+    expected = one.value_and_gradient(x)[0].sum(axis=(1, 2))
+    assert_allclose(prior.value_and_gradient(x)[0], expected)
+    same = Dirichlet(np.broadcast_to(A, (2, 2, 3)))
+    assert_allclose(same.value_and_gradient(x)[0], expected)
+
+
 def test_uniform_directions():
     x = UnitVector(3).draw(2000, np.random.default_rng(6))
     assert_allclose(np.linalg.norm(x, axis=1), 1.0)
@@ -189,7 +241,6 @@ def test_shares_of_small_concentration():
     prior = Dirichlet([1e-4, 3e-4])
     x = prior.draw(4000, np.random.default_rng(7))
     assert_allclose((x[:, 1] > 0.5).mean(), 0.75, atol=0.03)
-    assert np.isfinite(prior.transform.to_unconstrained(x)).all()
 
 
 @pytest.mark.parametrize("law", [Wishart, InverseWishart])
@@ -270,9 +321,19 @@ def test_parameters_are_copied():
     assert_array_equal(prior.value_and_gradient(np.zeros((1, 3)))[1], 0.0)
 
 
-def test_underflowing_draws_stay_in_the_support():
-    x = Gamma(1e-4).draw(100, np.random.default_rng(4))
-    assert np.isfinite(Gamma(1e-4).transform.to_unconstrained(x)).all()
+@by_name(
+    {
+        "gamma": Gamma(1e-4, 10.0),
+        "inverse gamma": InverseGamma(1e-4, 10.0),
+        "log-normal": LogNormal(scale=1e3),
+        "beta": Beta(1e-4, 1e-4),
+        "uniform": Uniform(1.0, 1.0 + 1e-15),
+        "shares": Dirichlet([1e-4, 1e-4]),
+    }
+)
+def test_extreme_draws_stay_in_the_support(prior):
+    x = prior.draw(100, np.random.default_rng(4))
+    assert np.isfinite(prior.transform.to_unconstrained(x)).all()
 
 
 def test_flat_priors_have_no_draws():
@@ -295,6 +356,17 @@ def test_flat_priors_have_no_draws():
         (lambda: Exponential(-1.0), r"rate must be positive and finite, got -1\.0"),
         (lambda: Gamma(np.inf), "concentration must be positive and finite, got inf"),
         (lambda: Flat(0.0, 1.0), r"Flat takes one bound.* use Uniform\(lower, upper\)"),
+        (lambda: Uniform(1.0, 1.0), r"lower must be less than upper, got 1\.0 and 1\."),
+        (lambda: Uniform(-np.inf), "lower must be finite, got -inf"),
+        (lambda: Beta(0.0, 1.0), "alpha must be positive and finite"),
+        (lambda: Ordered(Normal()), r"shape \(n,\), such as Normal"),
+        (lambda: Ordered(Normal(shape=(0,))), r"shape \(n,\), such as Normal"),
+        (lambda: Ordered(Dirichlet(A)), "law of independent numbers .* got Dirichlet"),
+        (lambda: Ordered(Normal(A, shape=(3,))), "same law for each number"),
+        (lambda: Ordered(Beta(2.0, 2.0, shape=(3,))), "or of positive ones, got Beta"),
+        (lambda: Ordered(Flat(1.0, shape=(3,))), "or of positive ones, got Flat"),
+        (lambda: Stacked(stats.norm(), (2,)), "prior must be a law of sklgen"),
+        (lambda: Stacked(UnitVector(2), 2), "stack must be a tuple of ints, got 2"),
         (lambda: Dirichlet(1.0), r"one number for each share.* got the shape \(\)"),
         (lambda: Dirichlet([1.0, 0.0]), "concentration must be positive and finite"),
         (lambda: MultivariateNormal(0.0, 1.0), r"have a shape \(n, n\), got \(\)"),

@@ -14,8 +14,6 @@ from sklgen.mcmc._transforms import Transform
 from sklgen.mcmc.priors._base import Prior, settle
 from sklgen.mcmc.priors._checks import as_parameter, check_shape
 
-_SMALLEST = np.finfo(np.float64).tiny
-
 
 class Elementwise(Prior):
     """A law of independent numbers, whose parameters broadcast to its shape.
@@ -84,6 +82,7 @@ class Elementwise(Prior):
             value = np.add.reduce(value, axis=self._axes)
         return value + self._log_constant, gradient
 
+    @final
     def draw(self, n_draws: int, rng: np.random.Generator) -> Array:
         """Draw values.
 
@@ -119,21 +118,18 @@ class OnPositives(Elementwise):
         """Map of vectors without bounds onto the support of the law."""
         return LowerBounded(shape=self.shape)
 
-    @final
-    def draw(self, n_draws: int, rng: np.random.Generator) -> Array:
-        """Draw values.
 
-        Parameters
-        ----------
-        n_draws : int
-            Number of draws.
-        rng : Generator
-            Source of randomness.
+def identical(prior: Elementwise) -> bool:
+    """Whether all elements have the same law.
 
-        Returns
-        -------
-        x : ndarray of shape (n_draws, *shape)
-            Draws.
-        """
-        # Draws that underflow are within the support all the same.
-        return np.maximum(super().draw(n_draws, rng), _SMALLEST)
+    Parameters
+    ----------
+    prior : Elementwise
+        Law of an array of numbers.
+
+    Returns
+    -------
+    same : bool
+        True where each parameter is one number, or the same one throughout.
+    """
+    return all(bool((p == p.flat[0]).all()) for p in prior._parameters if p.size)

@@ -101,3 +101,40 @@ class HalfStudentT(OnPositives):
     ) -> Array:
         df, scale = parameters
         return np.asarray(scale * np.abs(rng.standard_t(df, size)))
+
+
+@dataclass(frozen=True, eq=False)
+class HalfCauchy(OnPositives):
+    """Law of the absolute value of a Cauchy number about zero.
+
+    Parameters
+    ----------
+    scale : float or array-like, default=1.0
+        Median.
+    shape : tuple of int, default=()
+        Shape of the parameter; `scale` broadcasts to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgen.mcmc.priors import HalfCauchy
+    >>> HalfCauchy(2.0).value_and_gradient(np.array([2.0, 6.0]))[1]
+    array([-0.5, -0.3])
+    """
+
+    scale: ArrayLike = 1.0
+    shape: tuple[int, ...] = field(default=(), kw_only=True)
+    _kinds: ClassVar[Mapping[str, str]] = {"scale": POSITIVE}
+
+    def _prepare(self, *parameters: Array) -> tuple[tuple[Any, ...], Array]:
+        coefficients, log_constant = student_coefficients(np.ones(()), *parameters)
+        return coefficients, log_constant + LOG_2
+
+    def _kernel(self, x: Array, *coefficients: Any) -> tuple[Array, Array]:
+        return student_kernel(x, *coefficients)
+
+    def _elements(
+        self, size: tuple[int, ...], rng: np.random.Generator, *parameters: Array
+    ) -> Array:
+        (scale,) = parameters
+        return np.asarray(scale * np.abs(rng.standard_cauchy(size)))

@@ -1,4 +1,4 @@
-"""Densities that laws on all numbers share with those on positive ones."""
+"""Densities and draws that several laws share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sklgen.families._base import Array
 from sklgen.families._special import HALF_LOG_2_PI
 
 LOG_2 = float(np.log(2.0))
+SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def normal_coefficient(scale: Array) -> tuple[Array, Array]:
@@ -99,3 +100,24 @@ def student_kernel(
     """
     ratio = error * error * per_square
     return power * np.log1p(ratio), slope * error / (1.0 + ratio)
+
+
+def draw_log_gamma(a: Array, size: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Logarithms of gamma numbers, which for a small shape would underflow themselves.
+
+    Parameters
+    ----------
+    a : ndarray
+        Shapes of the laws.
+    size : tuple of int
+        Shape of the draws.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    logs : ndarray of shape size
+        Draws.
+    """
+    larger = np.log(rng.standard_gamma(a + 1.0, size))
+    return np.asarray(larger - rng.standard_exponential(size) / a)

@@ -22,9 +22,7 @@ from sklgen.mcmc.priors._checks import (
     as_parameter,
     check_count,
 )
-from sklgen.mcmc.priors._kernels import LOG_2
-
-_SMALLEST = np.finfo(np.float64).tiny
+from sklgen.mcmc.priors._kernels import LOG_2, SMALLEST
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +139,7 @@ class LKJCholesky(Prior):
         length = np.sqrt((L[:, 1:] ** 2).sum(axis=-1))
         L[:, 1:] *= (np.sqrt(1.0 - rest) / length)[..., None]
         i = np.arange(1, self.n)
-        L[:, i, i] = np.sqrt(np.maximum(rest, _SMALLEST))
+        L[:, i, i] = np.sqrt(np.maximum(rest, SMALLEST))
         return L
 
 
@@ -238,7 +236,7 @@ class _OnCovariances(Prior):
         i = np.arange(len(self._factor))
         bartlett = np.tril(rng.normal(size=(n_draws, *self.shape)), -1)
         squares = rng.chisquare(self._df - i, size=(n_draws, len(i)))
-        bartlett[:, i, i] = np.sqrt(np.maximum(squares, _SMALLEST))
+        bartlett[:, i, i] = np.sqrt(np.maximum(squares, SMALLEST))
         root = self._root(bartlett)
         return np.asarray(root @ np.swapaxes(root, -1, -2))
 

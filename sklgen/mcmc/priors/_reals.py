@@ -118,3 +118,92 @@ class StudentT(OnReals):
     ) -> Array:
         df, loc, scale = parameters
         return np.asarray(loc + scale * rng.standard_t(df, size))
+
+
+@dataclass(frozen=True, eq=False)
+class Cauchy(OnReals):
+    """Cauchy law: Student's with one degree of freedom, which has no mean.
+
+    Parameters
+    ----------
+    loc : float or array-like, default=0.0
+        Median.
+    scale : float or array-like, default=1.0
+        Half of the distance between the quartiles.
+    shape : tuple of int, default=()
+        Shape of the parameter; `loc` and `scale` broadcast to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgen.mcmc.priors import Cauchy
+    >>> Cauchy(scale=2.0).value_and_gradient(np.array([-2.0, 6.0]))[1]
+    array([ 0.5, -0.3])
+    """
+
+    loc: ArrayLike = 0.0
+    scale: ArrayLike = 1.0
+    shape: tuple[int, ...] = field(default=(), kw_only=True)
+    _kinds: ClassVar[Mapping[str, str]] = {"loc": FINITE, "scale": POSITIVE}
+
+    def _prepare(self, *parameters: Array) -> tuple[tuple[Any, ...], Array]:
+        loc, scale = parameters
+        coefficients, log_constant = student_coefficients(np.ones(()), scale)
+        return (loc, *coefficients), log_constant
+
+    def _kernel(self, x: Array, *coefficients: Any) -> tuple[Array, Array]:
+        loc, *others = coefficients
+        return student_kernel(x - loc, *others)
+
+    def _elements(
+        self, size: tuple[int, ...], rng: np.random.Generator, *parameters: Array
+    ) -> Array:
+        loc, scale = parameters
+        return np.asarray(loc + scale * rng.standard_cauchy(size))
+
+
+@dataclass(frozen=True, eq=False)
+class Laplace(OnReals):
+    """Laplace law: the prior behind the lasso [1]_.
+
+    Parameters
+    ----------
+    loc : float or array-like, default=0.0
+        Mean.
+    scale : float or array-like, default=1.0
+        Mean of the absolute deviations.
+    shape : tuple of int, default=()
+        Shape of the parameter; `loc` and `scale` broadcast to it.
+
+    References
+    ----------
+    .. [1] Park, T. and Casella, G. (2008). The Bayesian lasso. Journal of the American
+       Statistical Association, 103.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgen.mcmc.priors import Laplace
+    >>> Laplace(scale=2.0).value_and_gradient(np.array([-2.0, 6.0]))[1]
+    array([ 0.5, -0.5])
+    """
+
+    loc: ArrayLike = 0.0
+    scale: ArrayLike = 1.0
+    shape: tuple[int, ...] = field(default=(), kw_only=True)
+    _kinds: ClassVar[Mapping[str, str]] = {"loc": FINITE, "scale": POSITIVE}
+
+    def _prepare(self, *parameters: Array) -> tuple[tuple[Any, ...], Array]:
+        loc, scale = parameters
+        return (loc, -1.0 / scale), -np.log(2.0 * scale)
+
+    def _kernel(self, x: Array, *coefficients: Any) -> tuple[Array, Array]:
+        loc, slope = coefficients
+        error = x - loc
+        return slope * np.abs(error), slope * np.sign(error)
+
+    def _elements(
+        self, size: tuple[int, ...], rng: np.random.Generator, *parameters: Array
+    ) -> Array:
+        loc, scale = parameters
+        return rng.laplace(loc, scale, size)

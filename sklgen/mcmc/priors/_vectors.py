@@ -25,6 +25,7 @@ from sklgen.mcmc.priors._checks import (
     as_parameter,
     check_count,
 )
+from sklgen.mcmc.priors._kernels import draw_log_gamma
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +117,8 @@ class Dirichlet(Prior):
         x : ndarray of shape (n_draws, *shape)
             Draws.
         """
-        a, size = self._concentration, (n_draws, *self.shape)
-        # Logarithms of gamma numbers: those of small concentrations would underflow.
-        logs = np.log(rng.standard_gamma(a + 1.0, size))
-        logs -= rng.standard_exponential(size) / a
+        size = (n_draws, *self.shape)
+        logs = draw_log_gamma(self._concentration, size, rng)
         return bounded_exp(log_softmax(logs, axis=-1))
 
 
