@@ -19,6 +19,7 @@ from sklgen.mcmc._metric import Kind
 from sklgen.mcmc._nuts import Recorded
 from sklgen.mcmc._nuts_kernels import N_RECORDS
 from sklgen.mcmc._progress import Bar, in_bytes, memory, progress
+from sklgen.mcmc._starts import Frame
 
 __all__ = ["Chains", "LogDensity", "Settings", "diagnose", "draw"]
 
@@ -97,6 +98,7 @@ def draw(
     rng: np.random.Generator,
     *,
     starts: Array | None = None,
+    frame: Frame | None = None,
     going_on: Chains | None = None,
 ) -> Chains:
     """Run chains.
@@ -114,6 +116,8 @@ def draw(
     starts : ndarray of shape (n_chains, n_dim), optional
         Where chains start; by default that is found out. Walkers of an ensemble start
         from (n_chains, n_walkers, n_dim).
+    frame : Frame, optional
+        Where to look for starts, and in which units.
     going_on : Chains, optional
         What to go on from, with the metric and the step sizes as they are: the draws
         are those of one longer run.
@@ -134,8 +138,10 @@ def draw(
     with progress(verbose=settings.verbose) as bar:
         _check_memory(settings, n_dim, bar)
         if settings.sampler == "nuts":
-            return _Nuts(density, settings, bar).run(n_dim, rng, starts, going_on)
-        return _Walkers(density, settings, bar).run(n_dim, rng, starts, going_on)
+            return _Nuts(density, settings, bar).run(
+                n_dim, rng, starts, frame, going_on
+            )
+        return _Walkers(density, settings, bar).run(n_dim, rng, starts, frame, going_on)
 
 
 class _Runner(ABC, Generic[State]):
@@ -149,12 +155,13 @@ class _Runner(ABC, Generic[State]):
         n_dim: int,
         rng: np.random.Generator,
         starts: Array | None,
+        frame: Frame | None,
         before: Chains | None,
     ) -> Chains:
         s = self._settings
         n_before = 0
         if before is None:
-            state, n_evaluations = self._warm_up(n_dim, rng, starts)
+            state, n_evaluations = self._warm_up(n_dim, rng, starts, frame)
         else:
             _check_continues(before, s, n_dim)
             state, n_evaluations = before.state, before.n_evaluations  # type: ignore[assignment]
@@ -196,7 +203,11 @@ class _Runner(ABC, Generic[State]):
 
     @abstractmethod
     def _warm_up(
-        self, n_dim: int, rng: np.random.Generator, starts: Array | None
+        self,
+        n_dim: int,
+        rng: np.random.Generator,
+        starts: Array | None,
+        frame: Frame | None,
     ) -> tuple[State, int]:
         """Chains that are ready to draw, and the number of evaluations."""
 
@@ -241,7 +252,11 @@ class _Nuts(_Runner[run.Sampler]):
         return 1
 
     def _warm_up(
-        self, n_dim: int, rng: np.random.Generator, starts: Array | None
+        self,
+        n_dim: int,
+        rng: np.random.Generator,
+        starts: Array | None,
+        frame: Frame | None,
     ) -> tuple[run.Sampler, int]:
         s = self._settings
         ended = run.sample_nuts(
@@ -255,6 +270,7 @@ class _Nuts(_Runner[run.Sampler]):
             metric=s.metric,
             max_depth=s.max_depth,
             starts=starts,
+            frame=frame,
             monitor=self._bar,
         )
         return ended.sampler, ended.n_evaluations * self._cost
@@ -285,7 +301,11 @@ class _Walkers(_Runner[Ensembles]):
         return max(16, 4 * (n_dim + 1))
 
     def _warm_up(
-        self, n_dim: int, rng: np.random.Generator, starts: Array | None
+        self,
+        n_dim: int,
+        rng: np.random.Generator,
+        starts: Array | None,
+        frame: Frame | None,
     ) -> tuple[Ensembles, int]:
         ended = sample_ensemble(
             self._density.value,
@@ -296,6 +316,7 @@ class _Walkers(_Runner[Ensembles]):
             n_warmup=self._settings.n_warmup,
             rng=rng,
             starts=starts,
+            frame=frame,
             monitor=self._bar.steps(self._settings.n_chains),
         )
         return ended.ensembles, ended.n_evaluations

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklgen.families._base import Array
 from sklgen.mcmc import _ensemble_kernels as kernels
 from sklgen.mcmc._ensemble_state import Ensembles, Evaluator, LogDensity, init
+from sklgen.mcmc._starts import Frame
 
 # Called at each step with the stage, steps so far and steps in all.
 Monitor = Callable[[str, int, int], None]
@@ -131,6 +132,7 @@ def sample_ensemble(
     moves: Mapping[str, float] = DEFAULT_MOVES,
     thin: int = 1,
     starts: ArrayLike | None = None,
+    frame: Frame | None = None,
     monitor: Monitor | None = None,
 ) -> EnsembleDraws:
     """Draw from a density that has no gradient.
@@ -157,7 +159,9 @@ def sample_ensemble(
     thin : int, default=1
         Every how many steps draws are kept.
     starts : array-like of shape (n_ensembles, n_walkers, n_dim), optional
-        Where walkers start; by default uniform numbers from -2 to 2.
+        Where walkers start; by default they are drawn from the frame.
+    frame : Frame, optional
+        Where to look for starts; by default numbers from -2 to 2.
     monitor : callable, optional
         Called with the stage, steps so far and steps in all.
 
@@ -197,6 +201,7 @@ def sample_ensemble(
         n_ensembles=n_ensembles,
         rng=rng,
         starts=starts,
+        frame=frame,
     )
     shares = cumulative_shares(moves)
     for done in range(1, n_warmup + 1):

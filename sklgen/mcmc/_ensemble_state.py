@@ -11,13 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklgen.families._base import Array
 from sklgen.mcmc._evaluate import ask, told
 from sklgen.mcmc._nuts import streams
+from sklgen.mcmc._starts import TRIES, Frame, NoStart
 
 # From positions (A, d) to log-densities (A,).
 LogDensity = Callable[[Array], ArrayLike]
 
 # Half of the width of the box in which walkers start, and how often they try.
-_START = 2.0
-_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ def init(
     n_ensembles: int,
     rng: np.random.Generator,
     starts: ArrayLike | None = None,
+    frame: Frame | None = None,
 ) -> Ensembles:
     """Ensembles before their first step.
 
@@ -87,7 +87,9 @@ def init(
     rng : numpy.random.Generator
         Seeds the ensembles: their draws do not depend on how many run together.
     starts : array-like of shape (n_ensembles, n_walkers, n_dim), optional
-        Where walkers start; by default uniform numbers from -2 to 2.
+        Where walkers start; by default they are drawn from the frame.
+    frame : Frame, optional
+        Where to look for starts; by default numbers from -2 to 2.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def init(
     seeds = streams(rng, n_ensembles)
     shape = (n_ensembles, n_walkers, n_dim)
     if starts is None:
-        return _found(log_density, shape, seeds)
+        return _found(log_density, frame or Frame.standard(n_dim), n_walkers, seeds)
     x = np.array(starts, dtype=np.float64)
     if x.shape != shape:
         raise ValueError(
@@ -145,24 +147,20 @@ def _check_spread(x: Array) -> None:
 
 def _found(
     log_density: Callable[[Array], Array],
-    shape: tuple[int, int, int],
+    frame: Frame,
+    n_walkers: int,
     seeds: NDArray[np.uint64],
 ) -> Ensembles:
     """Draw starts until all have a finite log-density."""
     rngs = [np.random.default_rng(seed) for seed in seeds]
-    x = np.empty(shape)
-    value = np.full(shape[:2], -np.inf)
-    for _ in range(_TRIES):
+    value = np.full((len(rngs), n_walkers), -np.inf)
+    x = np.empty((*value.shape, len(frame.origin)))
+    for _ in range(TRIES):
         bad = ~np.isfinite(value)
-        drawn = np.stack([rng.uniform(-_START, _START, shape[1:]) for rng in rngs])
-        x[bad] = drawn[bad]
+        x[bad] = np.stack([frame.draw(rng, n_walkers) for rng in rngs])[bad]
         value[bad] = log_density(x[bad])
         if np.isfinite(value).all():
             return Ensembles(x, value, seeds)
     e, w = np.argwhere(~np.isfinite(value))[0]
-    raise ValueError(
-        f"No start was found: {_TRIES} points uniform between -{_START} and {_START} "
-        f"in each coordinate were tried for walker {w} of ensemble {e}, and the "
-        f"log-density is {value[e, w]} at the last, {told(x[e, w])}. Give `starts` "
-        "where the density is positive, or change the density."
-    )
+    what = f"the log-density is {value[e, w]}"
+    raise NoStart(f"walker {w} of ensemble {e}", what, x[e, w])

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklgen.families._base import Array
-from sklgen.mcmc._evaluate import Evaluator, told
+from sklgen.mcmc._evaluate import Evaluator
 from sklgen.mcmc._metric import LowRank
+from sklgen.mcmc._starts import TRIES, Frame, NoStart
 
 Answer = tuple[Array, Array]
 
@@ -29,7 +30,6 @@ _MAX_ITER = 200
 _N_ITERATES, _N_DRAWS = 25, 6
 # A path whose bound is lower than the best by this much has found no mode that counts.
 _GAP = 10.0
-_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -111,41 +111,6 @@ def _iterate(
     return _Iterate(x, value, gradient, scale, np.concatenate([changes, moves]), core)
 
 
-@dataclass(frozen=True)
-class Frame:
-    """Where to look for the target, and in what unit, before anything is known of it.
-
-    Attributes
-    ----------
-    origin, scale : ndarray of shape (d,)
-        Starts are within two `scale` of `origin`.
-    """
-
-    origin: Array
-    scale: Array
-
-    @staticmethod
-    def standard(n_dim: int) -> Frame:
-        """Give the frame of a target with numbers of about one."""
-        return Frame(np.zeros(n_dim), np.ones(n_dim))
-
-
-class NoStart(ValueError):
-    """Nowhere that was looked at has a positive density and a finite gradient.
-
-    Parameters
-    ----------
-    message : str
-        What was tried.
-    position : ndarray of shape (d,)
-        The last position.
-    """
-
-    def __init__(self, message: str, position: Array) -> None:
-        super().__init__(message)
-        self.position = position
-
-
 def starts(
     evaluate: Evaluator,
     points: Array,
@@ -209,10 +174,9 @@ def points(
     frame = frame or Frame.standard(n_dim)
     found = np.empty((len(rngs), n_dim))
     missing = np.arange(len(rngs))
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         for c in missing.tolist():
-            unit = rngs[c].uniform(-2.0, 2.0, n_dim)
-            found[c] = frame.origin + frame.scale * unit
+            found[c] = frame.draw(rngs[c])
         value, gradient = evaluate(found[missing])
         usable = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
         last = missing[~usable]
@@ -224,14 +188,7 @@ def points(
         if not np.isfinite(value[0])
         else "the gradient of the log-density is not finite"
     )
-    position = found[missing[0]]
-    raise NoStart(
-        f"No start was found: {_TRIES} points within 2 units of the origin in each "
-        f"coordinate were tried for chain {missing[0]}, and {what} at the last, "
-        f"{told(position)}. Give `starts` where the density is positive, or "
-        "change the density.",
-        position,
-    )
+    raise NoStart(f"chain {missing[0]}", what, found[missing[0]])
 
 
 def _path(

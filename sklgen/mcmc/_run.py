@@ -13,6 +13,7 @@ from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc import _pathfinder as pathfinder
 from sklgen.mcmc._evaluate import Density, Evaluator, told
 from sklgen.mcmc._metric import Kind, Metric, convert, identity, stacked
+from sklgen.mcmc._starts import Frame
 from sklgen.mcmc._warmup import adapted, first_step, pooled, schedule
 
 # Called now and then with what is going on, draws so far and draws in all.
@@ -79,6 +80,7 @@ def sample_nuts(
     metric: Kind = "dense",
     max_depth: int = 10,
     starts: Array | None = None,
+    frame: Frame | None = None,
     monitor: Monitor | None = None,
 ) -> Draws:
     """Warm chains up and draw from them.
@@ -102,6 +104,8 @@ def sample_nuts(
         Largest number of doublings of a tree.
     starts : ndarray of shape (n_chains, n_dim), optional
         Where chains start; by default Pathfinder finds out.
+    frame : Frame, optional
+        Where it begins, and in which units.
     monitor : callable, optional
         Called with the stage, draws so far and draws in all.
 
@@ -113,7 +117,7 @@ def sample_nuts(
     evaluate = Evaluator(density)
     if metric == "dense" and n_dim > _DENSE:
         metric = "low_rank"
-    sampler = _start(evaluate, n_dim, n_chains, rng, metric, max_depth, starts)
+    sampler = _start(evaluate, n_dim, n_chains, rng, metric, max_depth, starts, frame)
     sampler = _warm_up(evaluate, sampler, n_warmup, target_accept, metric, monitor)
     return _draw(evaluate, sampler, n_draws, monitor)
 
@@ -133,12 +137,13 @@ def _start(
     kind: Kind,
     max_depth: int,
     starts: Array | None,
+    frame: Frame | None,
 ) -> Sampler:
     streams = nuts.streams(rng, n_chains)
     if starts is None:
         rngs = [np.random.default_rng(seed) for seed in streams]
-        points = pathfinder.points(evaluate, n_dim, rngs)
-        paths = pathfinder.starts(evaluate, points, rngs)
+        points = pathfinder.points(evaluate, n_dim, rngs, frame)
+        paths = pathfinder.starts(evaluate, points, rngs, frame)
         chosen = pathfinder.gate(paths)
         x, value, gradient = (
             np.stack([getattr(paths[p], name)[at] for p, at in chosen])

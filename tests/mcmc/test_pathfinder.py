@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from sklgen.mcmc import _pathfinder as pathfinder
 from sklgen.mcmc._evaluate import Evaluator
+from sklgen.mcmc._starts import Frame
 
 MEAN = np.array([3.0, -200.0, 0.5, 0.0])
 ROOT = np.array(
@@ -54,7 +55,7 @@ def test_a_frame_is_a_change_of_units():
         value, gradient = gaussian((x - origin) / scale)
         return value, gradient / scale
 
-    evaluate, frame = Evaluator(framed), pathfinder.Frame(origin, scale)
+    evaluate, frame = Evaluator(framed), Frame(origin, scale)
     points = pathfinder.points(evaluate, 4, generators(4), frame)
     np.testing.assert_allclose(
         points,
