@@ -15,8 +15,9 @@ from sklgen.mcmc._transform_vectors import OfLength
 from sklgen.mcmc._transforms import bounded_exp
 
 _NEAR = 1e-8
-# Diagonals of Cholesky factors: their squares are ordinary numbers too.
-_LARGEST_LOG = 340.0
+# Diagonals of Cholesky factors: their squares are ordinary numbers too, and what comes
+# of the inverses of small matrices.
+_LARGEST_LOG, LARGEST_LOG_OF_PRECISION = 340.0, 60.0
 
 
 def _log_sech(u: Array) -> Array:
@@ -113,6 +114,8 @@ class CorrelationCholesky(_Square):
 class _Triangular(_Square):
     """What has a lower triangle with a diagonal exp(u)."""
 
+    _largest_log: ClassVar[float] = _LARGEST_LOG
+
     @property
     def size(self) -> int:
         """Length of a u."""
@@ -126,7 +129,7 @@ class _Triangular(_Square):
         L = np.zeros((*u.shape[:-1], self.n, self.n))
         L[..., *np.tril_indices(self.n)] = u
         i = np.arange(self.n)
-        L[..., i, i] = bounded_exp(self._diagonal(u), _LARGEST_LOG)
+        L[..., i, i] = bounded_exp(self._diagonal(u), self._largest_log)
         return L
 
     def _of_factor(self, L: Array) -> Array:
@@ -211,3 +214,43 @@ class Covariance(_Triangular):
 
     def _inverse(self, x: Array) -> Array:
         return self._of_factor(np.asarray(np.linalg.cholesky(x)))
+
+
+@dataclass(frozen=True)
+class CovarianceByPrecision(_Triangular):
+    """Covariance matrices, by the Cholesky factors of their inverses.
+
+    In these coordinates posteriors of covariances are close to normal. The Jacobian and
+    gradients are as those of `Covariance`.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    """
+
+    n: int
+    support: ClassVar[str] = Covariance.support
+    _largest_log: ClassVar[float] = LARGEST_LOG_OF_PRECISION
+
+    @property
+    def _powers(self) -> Array:
+        return np.asarray(-self.n - 1.0 - np.arange(self.n))
+
+    def _forward(self, u: Array) -> tuple[Array, Array]:
+        inverse = np.linalg.inv(self._factor(u))
+        log_jacobian = self._diagonal(u) @ self._powers + self.n * np.log(2.0)
+        return np.swapaxes(inverse, -1, -2) @ inverse, np.asarray(log_jacobian)
+
+    def _pull_back(self, gradient: Array, u: Array) -> Array:
+        T = self._factor(u)
+        inverse = np.linalg.inv(T)
+        across = np.swapaxes(inverse, -1, -2)
+        both = gradient + np.swapaxes(gradient, -1, -2)
+        return self._by_factor(-across @ inverse @ both @ across, T, self._powers)
+
+    def _supports(self, x: Array) -> bool:
+        return Covariance(self.n)._supports(x)
+
+    def _inverse(self, x: Array) -> Array:
+        return self._of_factor(np.asarray(np.linalg.cholesky(np.linalg.inv(x))))

@@ -10,6 +10,7 @@ from scipy import stats
 from sklgen.mcmc._transform_matrices import (
     CorrelationCholesky,
     Covariance,
+    CovarianceByPrecision,
     CovarianceCholesky,
 )
 from sklgen.mcmc._transform_numbers import Interval, LowerBounded, Real, UpperBounded
@@ -43,6 +44,7 @@ CASES = {
     "correlation": (CorrelationCholesky(4), lower_triangle(-1)),
     "factor": (CovarianceCholesky(3), lower_triangle(0)),
     "covariance": (Covariance(3), lower_triangle(0)),
+    "precision": (CovarianceByPrecision(3), lower_triangle(0)),
 }
 EVERY = {**CASES, "unit": (UnitVector(3), None)}
 SCALAR = {
@@ -52,6 +54,7 @@ SCALAR = {
     "one number": Ordered(1),
     "one row": CorrelationCholesky(1),
     "variance": Covariance(1),
+    "precision": CovarianceByPrecision(1),
 }
 
 
@@ -243,6 +246,13 @@ def wishart(rng):
     return Covariance(3), x, 0.5 * (8 - 3 - 1) * np.linalg.inv(x) - 0.5 * np.eye(3)
 
 
+def inverse_wishart(rng):
+    _, L, _ = bartlett(rng)
+    inverse = L @ np.swapaxes(L, 1, 2)
+    slope = -0.5 * (8 + 3 + 1) * inverse + 0.5 * inverse @ inverse
+    return CovarianceByPrecision(3), np.linalg.inv(inverse), slope
+
+
 LAWS = [
     gamma,
     shifted_gamma,
@@ -255,6 +265,7 @@ LAWS = [
     correlations,
     bartlett,
     wishart,
+    inverse_wishart,
 ]
 
 

@@ -12,7 +12,11 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln, multigammaln
 
 from sklgen.families._base import Array
-from sklgen.mcmc._transform_matrices import CorrelationCholesky, Covariance
+from sklgen.mcmc._transform_matrices import (
+    CorrelationCholesky,
+    Covariance,
+    CovarianceByPrecision,
+)
 from sklgen.mcmc._transforms import Transform
 from sklgen.mcmc.priors._base import Prior, settle
 from sklgen.mcmc.priors._checks import (
@@ -187,11 +191,6 @@ class _OnCovariances(Prior):
         """Shape of the parameter."""
         return self._factor.shape
 
-    @property
-    def transform(self) -> Transform:
-        """Map of vectors without bounds onto the support of the law."""
-        return Covariance(len(self._factor))
-
     @final
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
         """Log-density and its derivatives.
@@ -285,6 +284,11 @@ class Wishart(_OnCovariances):
     def _root(self, bartlett: Array) -> Array:
         return np.asarray(self._factor @ bartlett)
 
+    @property
+    def transform(self) -> Transform:
+        """Map of vectors without bounds onto the support of the law."""
+        return Covariance(len(self._factor))
+
 
 @dataclass(frozen=True, eq=False)
 class InverseWishart(_OnCovariances):
@@ -331,3 +335,8 @@ class InverseWishart(_OnCovariances):
 
     def _root(self, bartlett: Array) -> Array:
         return np.asarray(self._factor @ np.swapaxes(np.linalg.inv(bartlett), -1, -2))
+
+    @property
+    def transform(self) -> Transform:
+        """Map of vectors without bounds onto the support of the law."""
+        return CovarianceByPrecision(len(self._factor))
