@@ -1,7 +1,17 @@
 """Pictures of fitted models, drawn with matplotlib."""
 
 from sklgen.plotting._documents import DocumentsDisplay
+from sklgen.plotting._forest import ForestDisplay
+from sklgen.plotting._pairs import PairsDisplay
 from sklgen.plotting._states import StatesDisplay
 from sklgen.plotting._topics import TopicsDisplay
+from sklgen.plotting._traces import TraceDisplay
 
-__all__ = ["DocumentsDisplay", "StatesDisplay", "TopicsDisplay"]
+__all__ = [
+    "DocumentsDisplay",
+    "ForestDisplay",
+    "PairsDisplay",
+    "StatesDisplay",
+    "TopicsDisplay",
+    "TraceDisplay",
+]
