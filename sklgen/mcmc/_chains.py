@@ -13,7 +13,7 @@ from sklgen.mcmc import _run as run
 from sklgen.mcmc._differences import Differences
 from sklgen.mcmc._ensemble import resume_ensemble, sample_ensemble
 from sklgen.mcmc._ensemble_state import Ensembles
-from sklgen.mcmc._evaluate import told
+from sklgen.mcmc._evaluate import Density, SelfDriven, told
 from sklgen.mcmc._judge import diagnose
 from sklgen.mcmc._metric import Kind
 from sklgen.mcmc._nuts import Recorded
@@ -241,12 +241,12 @@ class _Nuts(_Runner[run.Sampler]):
 
     def __init__(self, density: LogDensity, settings: Settings, bar: Bar) -> None:
         super().__init__(density, settings, bar)
-        self._ask = (
-            density.value_and_gradient
-            if density.has_gradient
-            else Differences(density.value)
-        )
-        self._cost = 1 if density.has_gradient else 2 * density.n_dim + 1
+        self._ask: Density = Differences(density.value)
+        self._cost = 2 * density.n_dim + 1
+        if density.has_gradient:
+            self._ask, self._cost = density.value_and_gradient, 1
+        if isinstance(density, SelfDriven):
+            self._ask = density
 
     def _width(self, n_dim: int) -> int:
         return 1

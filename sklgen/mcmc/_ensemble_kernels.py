@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sklgen.mcmc._nuts_kernels import uniform
+from sklgen.mcmc._stream_kernels import uniform
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

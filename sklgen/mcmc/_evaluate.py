@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,8 +35,13 @@ def ask(function: Callable[[Array], Answer], x: Array) -> Answer:
     try:
         return function(x.copy())
     except Exception as error:
-        error.add_note(f"The log-density was asked for at {_culprit(function, x)}.")
+        note(error, function, x)
         raise
+
+
+def note(error: Exception, function: Callable[[Array], object], x: Array) -> None:
+    """Let an error tell at which of the positions (A, d) the function raised it."""
+    error.add_note(f"The log-density was asked for at {_culprit(function, x)}.")
 
 
 def _culprit(function: Callable[[Array], object], x: Array) -> str:
@@ -46,6 +52,27 @@ def _culprit(function: Callable[[Array], object], x: Array) -> str:
         except Exception:
             return told(row)
     return " and ".join(told(row) for row in x[:_MANY])
+
+
+class SelfDriven(ABC):
+    """A density that advances chains by itself, faster than it can be asked."""
+
+    @abstractmethod
+    def __call__(self, x: Array) -> tuple[Array, Array]:
+        """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
+
+    @abstractmethod
+    def fill(
+        self,
+        state: nuts.State,
+        metric: Metric,
+        trace: nuts.Trace,
+        *,
+        max_depth: int,
+        target_accept: float,
+        tell: Callable[[nuts.Index], None],
+    ) -> int:
+        """Advance chains until the trace is full; returns the number of gradients."""
 
 
 class Evaluator:
@@ -86,6 +113,16 @@ class Evaluator:
         A chain that has come to its end is asked for no more. `tell` is called with
         the numbers of draws now and then, and at the end.
         """
+        if isinstance(self._density, SelfDriven):
+            self.count += self._density.fill(
+                state,
+                metric,
+                trace,
+                max_depth=max_depth,
+                target_accept=target_accept,
+                tell=tell,
+            )
+            return
         n_draws = trace.positions.shape[1]
         nuts.rewind(state)
         rows = np.arange(state.n_chains if n_draws else 0)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,20 @@ _PLAIN = 2.0
 _LARGEST = 100
 # Beyond so many dimensions, only so many draws are looked at.
 _WIDE, _MOST = 1000, 256
+
+
+class Arrays(NamedTuple):
+    """Parameters of a metric of any kind.
+
+    A `factor` (M, d, d) that is not empty is F; else F is diag(scale) (I + U'
+    diag(excess) U) with the rows of U in `basis`.
+    """
+
+    location: Array
+    scale: Array
+    factor: Array
+    basis: Array
+    excess: Array
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,10 @@ class Metric(ABC):
     @abstractmethod
     def log_determinants(self) -> Array:
         """Logarithms (C or 1,) of the determinant of F."""
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """Parameters as compiled drivers take them."""
 
     def covariances(self) -> Array:
         """Inverse metrics F F' (C or 1, d, d)."""
@@ -114,6 +132,11 @@ class Diagonal(Metric):
         total: Array = np.log(self.scale).sum(axis=1)
         return total
 
+    def arrays(self) -> Arrays:
+        M, d = self.scale.shape
+        none = np.empty((M, 0, d))
+        return Arrays(self.location, self.scale, none, none, np.empty((M, 0)))
+
 
 @dataclass(frozen=True)
 class Dense(Metric):
@@ -152,6 +175,11 @@ class Dense(Metric):
     def log_determinants(self) -> Array:
         total: Array = np.log(np.diagonal(self.factor, axis1=1, axis2=2)).sum(axis=1)
         return total
+
+    def arrays(self) -> Arrays:
+        M, d, _ = self.factor.shape
+        none = np.empty((M, 0))
+        return Arrays(self.location, none, self.factor, np.empty((M, 0, d)), none)
 
 
 @dataclass(frozen=True)
@@ -199,6 +227,11 @@ class LowRank(Metric):
     def log_determinants(self) -> Array:
         total: Array = np.log(self.scale).sum(axis=1) + np.log(self.spread).sum(axis=1)
         return total
+
+    def arrays(self) -> Arrays:
+        M, d = self.scale.shape
+        factor = np.empty((M, 0, d))
+        return Arrays(self.location, self.scale, factor, self.basis, self.spread - 1)
 
 
 def _along(parameters: Array, vectors: Array) -> Array:

@@ -18,6 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sklgen.mcmc._stream_kernels import normals, sign, uniform
+
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Streams = NDArray[np.uint64]
@@ -47,45 +49,6 @@ _DIVERGENCE = 1000.0
 _REGULARITY, _DELAY, _FORGETTING = 0.2, 10.0, 0.75
 
 _SUMS = {"contract", "nsz", "reassoc"}
-
-
-@njit(nogil=True, cache=True)
-def _bits(streams: Streams, c: int) -> np.uint64:
-    s0, s1, s2, s3 = streams[c, 0], streams[c, 1], streams[c, 2], streams[c, 3]
-    x = s0 + s3
-    out: np.uint64 = ((x << np.uint64(23)) | (x >> np.uint64(41))) + s0
-    t = s1 << np.uint64(17)
-    s2 ^= s0
-    s3 ^= s1
-    streams[c, 1] = s1 ^ s2
-    streams[c, 0] = s0 ^ s3
-    streams[c, 2] = s2 ^ t
-    streams[c, 3] = (s3 << np.uint64(45)) | (s3 >> np.uint64(19))
-    return out
-
-
-@njit(nogil=True, cache=True)
-def uniform(streams: Streams, c: int) -> float:
-    """Draw a number strictly between 0 and 1 from stream `c`."""
-    return (np.float64(_bits(streams, c) >> np.uint64(11)) + 0.5) * 2.0**-53
-
-
-@njit(nogil=True, cache=True)
-def sign(streams: Streams, c: int) -> int:
-    """Draw -1 or 1 from stream `c`."""
-    return 1 if _bits(streams, c) >> np.uint64(63) == np.uint64(1) else -1
-
-
-@njit(nogil=True, cache=True)
-def normals(streams: Streams, c: int, out: Array) -> None:
-    """Fill `out` (d,) with standard normal numbers from stream `c`."""
-    d = len(out)
-    for i in range(0, d, 2):
-        radius = math.sqrt(-2.0 * math.log(uniform(streams, c)))
-        angle = 2.0 * math.pi * uniform(streams, c)
-        out[i] = radius * math.cos(angle)
-        if i + 1 < d:
-            out[i + 1] = radius * math.sin(angle)
 
 
 @njit(nogil=True, cache=True)
@@ -324,6 +287,61 @@ def start(
 
 
 @njit(nogil=True, cache=True)
+def answer(
+    vectors: Array,
+    numbers: Array,
+    counts: Counts,
+    streams: Streams,
+    c: int,
+    log_density: float,
+    gradient: Array,
+    max_depth: int,
+    target: float,
+    draws: Array,
+    slopes: Array,
+    records: Array,
+) -> bool:
+    """Answer the query of chain `c`, which then has the next one.
+
+    A chain whose tree ends writes its draw into `draws` (C, n, d), the gradient there
+    into `slopes`, if it has room, and what is known of it into `records`, and begins
+    the next tree. With a `target` above 0 it also adapts its step size. Tells whether
+    it has written its n-th draw.
+    """
+    energy = _land(vectors, numbers, counts, c, gradient) - log_density
+    gap = energy - numbers[c, START_ENERGY]
+    if not math.isfinite(gap):
+        gap = math.inf
+    counts[c, LEAPFROGS] += 1
+    numbers[c, ACCEPT] += 1.0 if gap <= 0.0 else math.exp(-gap)
+    divergent = gap > _DIVERGENCE
+    if not divergent and _grow(
+        vectors, numbers, counts, streams, c, log_density, gap, max_depth
+    ):
+        return False
+    accept = numbers[c, ACCEPT] / counts[c, LEAPFROGS]
+    at = counts[c, DRAWS]
+    for i in range(vectors.shape[2]):
+        draws[c, at, i] = vectors[CHOSEN, c, i]
+    if at < slopes.shape[1]:
+        for i in range(vectors.shape[2]):
+            slopes[c, at, i] = vectors[CHOSEN_GRADIENT, c, i]
+    records[c, at, 0] = numbers[c, LOG_DENSITY]
+    records[c, at, 1] = numbers[c, ENERGY]
+    records[c, at, 2] = accept
+    records[c, at, 3] = numbers[c, STEP]
+    records[c, at, 4] = counts[c, DEPTH]
+    records[c, at, 5] = counts[c, LEAPFROGS]
+    records[c, at, 6] = divergent
+    counts[c, DRAWS] = at + 1
+    if target > 0.0:
+        _adapt(numbers, counts, c, accept, target)
+    _begin(vectors, numbers, counts, streams, c)
+    last: bool = at + 1 == draws.shape[1]
+    return last
+
+
+@njit(nogil=True, cache=True)
 def advance(
     vectors: Array,
     numbers: Array,
@@ -338,44 +356,21 @@ def advance(
     slopes: Array,
     records: Array,
 ) -> bool:
-    """Answer the queries of the chains `rows`, which then have the next ones.
-
-    A chain whose tree ends writes its draw into `draws` (C, n, d), the gradient there
-    into `slopes`, if it has room, and what is known of it into `records`, and begins
-    the next tree. With a `target` above 0 it also adapts its step size. Tells whether
-    some chain has written its n-th draw.
-    """
+    """Answer the queries of the chains `rows`; tell whether some trace is full."""
     full = False
     for a in range(len(rows)):
-        c = rows[a]
-        energy = _land(vectors, numbers, counts, c, gradient[a]) - log_density[a]
-        gap = energy - numbers[c, START_ENERGY]
-        if not math.isfinite(gap):
-            gap = math.inf
-        counts[c, LEAPFROGS] += 1
-        numbers[c, ACCEPT] += 1.0 if gap <= 0.0 else math.exp(-gap)
-        divergent = gap > _DIVERGENCE
-        if not divergent and _grow(
-            vectors, numbers, counts, streams, c, log_density[a], gap, max_depth
-        ):
-            continue
-        accept = numbers[c, ACCEPT] / counts[c, LEAPFROGS]
-        at = counts[c, DRAWS]
-        for i in range(vectors.shape[2]):
-            draws[c, at, i] = vectors[CHOSEN, c, i]
-        if at < slopes.shape[1]:
-            for i in range(vectors.shape[2]):
-                slopes[c, at, i] = vectors[CHOSEN_GRADIENT, c, i]
-        records[c, at, 0] = numbers[c, LOG_DENSITY]
-        records[c, at, 1] = numbers[c, ENERGY]
-        records[c, at, 2] = accept
-        records[c, at, 3] = numbers[c, STEP]
-        records[c, at, 4] = counts[c, DEPTH]
-        records[c, at, 5] = counts[c, LEAPFROGS]
-        records[c, at, 6] = divergent
-        counts[c, DRAWS] = at + 1
-        full = full or at + 1 == draws.shape[1]
-        if target > 0.0:
-            _adapt(numbers, counts, c, accept, target)
-        _begin(vectors, numbers, counts, streams, c)
+        full |= answer(
+            vectors,
+            numbers,
+            counts,
+            streams,
+            rows[a],
+            log_density[a],
+            gradient[a],
+            max_depth,
+            target,
+            draws,
+            slopes,
+            records,
+        )
     return full
