@@ -143,7 +143,7 @@ def _worst(found: dict[str, Array], most: int) -> dict[str, Array]:
     if len(found) <= most:
         return found
     ess = ess_bulk(np.stack(list(found.values()), axis=-1))
-    kept = set(np.argsort(-ess, kind="stable")[:most].tolist())
+    kept = set(np.argsort(ess, kind="stable")[:most].tolist())
     return {label: x for j, (label, x) in enumerate(found.items()) if j in kept}
 
 
