@@ -105,7 +105,8 @@ class Ordered(Distribution):
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw vectors."""
-        return self.law.sample(self._extended_shape(torch.Size(sample_shape))).msort()
+        draws = self.law.sample(self._extended_shape(torch.Size(sample_shape)))
+        return draws.sort(-1).values
 
 
 class UniformDirection(Distribution):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,14 +12,25 @@ from torch.distributions import Distribution
 
 from sklgen.families._base import Array
 from sklgen.mcmc._model import BayesianModel
-from sklgen.mcmc._posterior import Posterior
+from sklgen.mcmc._posterior import BLOCK, Posterior
+from sklgen.mcmc._torch_calls import Named, array, style_of, tensor
 from sklgen.mcmc._torch_laws import in_double, transform_of
+from sklgen.mcmc._torch_trace import Function, traced, unchecked
 from sklgen.mcmc._torch_transforms import forward
 from sklgen.mcmc._transforms import Joint
+
+# Positions that are evaluated at once.
+_MOST = 128
+# Numbers of log-likelihoods below which threads cost more than they give.
+_FEW = 1 << 15
+# From positions to log-densities, and their gradients if asked for.
+Asked = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 class TorchPosterior(Posterior):
     """The posterior of a model that is written with torch.
+
+    Its density is traced once for each number of positions that it is asked for.
 
     Parameters
     ----------
@@ -50,21 +62,19 @@ class TorchPosterior(Posterior):
         self._priors = {k: in_double(prior, device) for k, prior in priors.items()}
         self._joint = Joint({k: transform_of(law) for k, law in self._priors.items()})
         self.n_dim = self._joint.size
-        self._X, self._weight = self._tensor(X), self._tensor(weight)
-        self._y = None if y is None else self._tensor(y)
+        data = (X, weight) if y is None else (X, weight, y)
+        self._data = tuple(tensor(x, device) for x in data)
+        self._asked: dict[tuple[int, bool], Asked] = {}
+        self._find_style()
 
     def value(self, u: Array) -> Array:
         """Log-densities (A,) at positions (A, d), up to a constant."""
-        with torch.no_grad():
-            return self._log_density(self._tensor(u)).cpu().numpy()
+        return self._ask(u, gradient=False)[0]
 
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
-        with torch.enable_grad():
-            at = self._tensor(u).requires_grad_()
-            value = self._log_density(at)
-            (gradient,) = torch.autograd.grad(value.sum(), at)
-        return value.detach().cpu().numpy(), gradient.cpu().numpy()
+        value, gradient = self._ask(u, gradient=True)
+        return value, gradient
 
     def constrain(self, u: Array) -> dict[str, Array]:
         """Parameters (..., *shape) at positions (..., d)."""
@@ -72,29 +82,159 @@ class TorchPosterior(Posterior):
 
     def terms(self, u: Array) -> dict[str, Array]:
         """Log-density of each parameter, by name, and of each row, by "", at u (d,)."""
-        with torch.no_grad():
-            params, _ = self._constrained(self._tensor(u[None]))
+        with torch.no_grad(), unchecked():
+            params, _ = self._constrained(tensor(u[None], self._device))
             found = {name: self._log_prior(name, params[name]) for name in params}
-            found[""] = self._model.log_likelihood(params, self._X, self._y)[0]
-        return {name: value.cpu().numpy() for name, value in found.items()}
+            found[""] = self._pointwise(params, *self._data)[0]
+        return {name: array(x) for name, x in found.items()}
 
-    def _log_density(self, u: Tensor) -> Tensor:
+    def _ask(self, u: Array, *, gradient: bool) -> tuple[Array, ...]:
+        answers = []
+        for low in range(0, max(len(u), 1), _MOST):
+            x = tensor(np.array(u[low : low + _MOST]), self._device)
+            key = len(x), gradient
+            if key not in self._asked:
+                self._asked[key] = self._prepared(*key)
+            with _threads_for(x.shape[0] * len(self._data[0]), x.device):
+                answers.append([part.cpu().numpy() for part in self._asked[key](x)])
+        if len(answers) == 1:
+            return tuple(answers[0])
+        return tuple(np.concatenate(parts) for parts in zip(*answers, strict=True))
+
+    def _prepared(self, n_positions: int, gradient: bool) -> Asked:  # noqa: FBT001
+        """What answers for this many positions."""
+        example = np.random.default_rng(0).normal(size=(2, n_positions, self.n_dim))
+        points = tensor(example, self._device)
+        n = len(self._data[0])
+        size = (
+            max(1, BLOCK // max(1, n_positions)) if self._model.independent_rows else n
+        )
+        if size >= n:
+            whole = lambda u: (
+                self._log_prior_density(u) + self._log_likelihood(u, *self._data)
+            )
+            return _compiled(whole, points, (), gradient=gradient)
+        prior = _compiled(self._log_prior_density, points, (), gradient=gradient)
+        blocks = list(zip(*(torch.split(x, size) for x in self._data), strict=True))
+        by_size = {
+            len(block[0]): _compiled(
+                self._log_likelihood, points, block, gradient=gradient
+            )
+            for block in (blocks[0], blocks[-1])
+        }
+
+        def total(u: Tensor) -> tuple[Tensor, ...]:
+            found = prior(u)
+            for block in blocks:
+                more = by_size[len(block[0])](u, *block)
+                found = tuple(a + b for a, b in zip(found, more, strict=True))
+            return found
+
+        return total
+
+    def _log_prior_density(self, u: Tensor) -> Tensor:
         params, total = self._constrained(u)
-        for name in params:
-            total = total + self._log_prior(name, params[name])
-        rows: Tensor = self._model.log_likelihood(params, self._X, self._y)
-        return total + rows @ self._weight
+        for name, x in params.items():
+            total = total + self._log_prior(name, x)
+        return total
 
     def _log_prior(self, name: str, x: Tensor) -> Tensor:
-        return self._priors[name].log_prob(x).reshape((len(x), -1)).sum(-1)
+        found = self._priors[name].log_prob(x)
+        return found.flatten(1).sum(-1) if found.ndim > 1 else found
 
-    def _constrained(self, u: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _log_likelihood(
+        self, u: Tensor, X: Tensor, weight: Tensor, *y: Tensor
+    ) -> Tensor:
+        params, _ = self._constrained(u)
+        return self._pointwise(params, X, weight, *y) @ weight
+
+    def _pointwise(
+        self, params: Named, X: Tensor, _: Tensor, y: Tensor | None = None
+    ) -> Tensor:
+        function = lambda p: self._model.log_likelihood(p, X, y)
+        return self._style(function, params).to(torch.float64)
+
+    def _constrained(self, u: Tensor) -> tuple[Named, Tensor]:
         params, total = {}, u.new_zeros(len(u))
-        for name, part in self._joint.parts.items():
-            x, log_jacobian = forward(part, u[:, self._joint.slices[name]])
-            params[name], total = x, total + log_jacobian
+        parts = self._joint.parts
+        pieces = torch.split(u, [part.size for part in parts.values()], -1)
+        for (name, part), piece in zip(parts.items(), pieces, strict=True):
+            params[name], log_jacobian = forward(part, piece)
+            total = total + log_jacobian
         return params, total
 
-    def _tensor(self, x: Array) -> Tensor:
-        kind = np.float64 if np.issubdtype(x.dtype, np.floating) else x.dtype
-        return torch.as_tensor(np.array(x, dtype=kind), device=self._device)
+    def _find_style(self) -> None:
+        """Find out whether the model's function takes many points."""
+        n = len(self._data[0])
+        rows = slice(min(n, BLOCK) if self._model.independent_rows else n)
+        X, weight, *y = (x[rows] for x in self._data)
+        example = np.random.default_rng(0).uniform(-1.0, 1.0, (7, self.n_dim))
+        with torch.no_grad():
+            params, _ = self._constrained(tensor(example, self._device))
+            self._style = style_of(
+                lambda p: self._model.log_likelihood(p, X, y[0] if y else None),
+                params,
+                "log_likelihood",
+                sizes=[*X.shape],
+                shape=(len(weight),),
+            )
+
+
+@contextmanager
+def _threads_for(n_numbers: int, device: torch.device) -> Iterator[None]:
+    """Hold torch to one thread where others would wait for work and find none."""
+    before = torch.get_num_threads()
+    if before == 1 or n_numbers >= _FEW or device.type != "cpu":
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _compiled(
+    function: Callable[..., Tensor],
+    points: Tensor,
+    data: tuple[Tensor, ...],
+    *,
+    gradient: bool,
+) -> Callable[..., tuple[Tensor, ...]]:
+    """Trace a function, unless it does not lend itself to that."""
+    asked = _differentiated(function) if gradient else _undifferentiated(function)
+    first, second = points.unbind()
+    try:
+        program = traced(asked, (first, *data))
+        answers = zip(program(second, *data), asked(second, *data), strict=True)
+        agrees = all(torch.allclose(*pair, 1e-6, equal_nan=True) for pair in answers)
+    except Exception:  # that of the user comes up again at the first call
+        return asked
+    if not agrees:  # some numbers went another way than by torch
+        return asked
+
+    def quick(*inputs: Tensor) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            return program(*inputs)
+
+    return quick
+
+
+def _undifferentiated(function: Callable[..., Tensor]) -> Function:
+    def asked(u: Tensor, *data: Tensor) -> tuple[Tensor, ...]:
+        with torch.no_grad(), unchecked():
+            return (function(u, *data),)
+
+    return asked
+
+
+def _differentiated(function: Callable[..., Tensor]) -> Function:
+    def asked(u: Tensor, *data: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad(), unchecked():
+            at = u.detach().requires_grad_()
+            value = function(at, *data)
+            if not value.requires_grad:
+                return value, torch.zeros_like(u)
+            return value.detach(), torch.autograd.grad(value.sum(), at)[0]
+
+    return asked

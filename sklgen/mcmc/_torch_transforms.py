@@ -310,13 +310,13 @@ class Registered(Transform):
         The support.
     bijection : Transform of torch
         Map onto it.
-    shape : tuple of int
+    shape : tuple of int, default=()
         Shape of an x.
     """
 
     constraint: Any  # torch types them by half
     bijection: Any
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] = ()
     support: ClassVar[str] = "in the support of their prior"
 
     @property
