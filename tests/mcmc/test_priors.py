@@ -151,7 +151,7 @@ def test_densities_of_arrays_of_scipy(name):
         "shares": Dirichlet([2.0, 3.0, 0.5]),
         "correlation": LKJCholesky(2, 0.7),
         "correlations": LKJCholesky(3, 1.5),
-        "directions": UnitVector(2),
+        "directions": UnitVector(3),
         "ordered": Ordered(Normal(1.0, 2.0, shape=(2,))),
         "ordered positives": Ordered(Gamma(2.0, shape=(3,))),
     }
@@ -334,6 +334,13 @@ def test_parameters_are_copied():
 def test_extreme_draws_stay_in_the_support(prior):
     x = prior.draw(100, np.random.default_rng(4))
     assert np.isfinite(prior.transform.to_unconstrained(x)).all()
+
+
+def test_flat_priors_keep_to_their_bounds():
+    assert (values(FLAT["flat above"], 9) > LOC).all()
+    assert (values(FLAT["flat below"], 9) < LOC).all()
+    for prior in FLAT.values():
+        assert_array_equal(prior.value_and_gradient(values(prior, 9))[0], 0.0)
 
 
 def test_flat_priors_have_no_draws():
