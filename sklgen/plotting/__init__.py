@@ -3,6 +3,7 @@
 from sklgen.plotting._documents import DocumentsDisplay
 from sklgen.plotting._forest import ForestDisplay
 from sklgen.plotting._pairs import PairsDisplay
+from sklgen.plotting._predictive import PredictiveCheckDisplay
 from sklgen.plotting._states import StatesDisplay
 from sklgen.plotting._topics import TopicsDisplay
 from sklgen.plotting._traces import TraceDisplay
@@ -11,6 +12,7 @@ __all__ = [
     "DocumentsDisplay",
     "ForestDisplay",
     "PairsDisplay",
+    "PredictiveCheckDisplay",
     "StatesDisplay",
     "TopicsDisplay",
     "TraceDisplay",

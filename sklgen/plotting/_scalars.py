@@ -159,13 +159,16 @@ def span(x: Array) -> tuple[float, float]:
     return (left, right) if left < right else (left - 0.5, right + 0.5)
 
 
-def density(x: Array) -> tuple[Array, Array]:
-    """Kernel density of draws, which is reflected at the smallest and the largest.
+def density(x: Array, *, bounded: bool = True) -> tuple[Array, Array]:
+    """Kernel density of draws.
 
     Parameters
     ----------
     x : ndarray of shape (n,)
         Draws.
+    bounded : bool, default=True
+        Whether there is nothing beyond the smallest and the largest, so that what a
+        kernel has there is reflected. Otherwise it is drawn.
 
     Returns
     -------
@@ -176,11 +179,14 @@ def density(x: Array) -> tuple[Array, Array]:
     """
     told = x[np.isfinite(x)]
     low, high = span(told)
-    counts, edges = np.histogram(told, bins=_GRID, range=(low, high))
-    step = edges[1] - edges[0]
     n = max(len(told), 1)
     quarters = np.quantile(told, [0.25, 0.75]) if len(told) else np.zeros(2)
     spreads = [np.std(told) if len(told) else 0.0, np.ptp(quarters) / 1.34]
-    width = 0.9 * min((s for s in spreads if s > 0), default=step) * n**-0.2
+    spread = min((s for s in spreads if s > 0), default=(high - low) / _GRID)
+    width = 0.9 * spread * n**-0.2
+    beyond = 0.0 if bounded else 3.0 * width
+    ends = (low - beyond, high + beyond)
+    counts, edges = np.histogram(told, bins=_GRID, range=ends)
+    step = edges[1] - edges[0]
     heights = gaussian_filter1d(counts / (n * step), width / step)
     return (edges[:-1] + edges[1:]) / 2, np.asarray(heights)

@@ -244,6 +244,14 @@ def test_dots_are_pairs_and_all_divergences_are_seen():
     assert display.axes_[2, 1].get_ylim() == display.axes_[2, 2].get_xlim()
 
 
+def test_draws_very_far_out_do_not_squeeze_the_others():
+    tails = np.random.default_rng(0).standard_cauchy((4, 250))
+    display = PairsDisplay.from_draws({"a": NOISE[..., 0], "b": tails})
+    limits = display.axes_[1, 0].get_ylim()
+    assert limits == display.axes_[1, 1].get_xlim()
+    assert np.ptp(limits) < 100.0 < np.ptp(tails)
+
+
 def test_many_dots_are_thinned_but_no_divergences():
     x = np.arange(20_000.0).reshape(4, 5000, 1)
     many = np.concatenate([x, x**2], axis=2)
