@@ -22,7 +22,10 @@ def drawn(estimator: Any) -> tuple[Mapping[str, Any], NDArray[np.bool_] | None]:
     check_is_fitted(estimator)
     posterior = getattr(estimator, "posterior_", None)
     if posterior is None:
-        posterior = {"x": estimator.draws_}
+        x, names = estimator.draws_, estimator.names
+        posterior = (
+            {"x": x} if names is None else {k: x[..., j] for j, k in enumerate(names)}
+        )
     chains = getattr(estimator, "_chains", None)
     return posterior, None if chains is None else chains.divergent
 

@@ -31,6 +31,9 @@ class Posterior(BaseEstimator):
 
 
 class Target(BaseEstimator):
+    def __init__(self, names=None):
+        self.names = names
+
     def fit(self, draws):
         self.draws_ = draws
         return self
@@ -126,6 +129,9 @@ def test_estimators_have_draws_and_divergences(display):
         assert_array_equal(found.divergent, DIVERGENT)
     target = display.from_estimator(Target().fit(NOISE[..., :2]))
     assert list(target.draws) == ["x[0]", "x[1]"]
+    target = display.from_estimator(Target(["a", "b"]).fit(NOISE[..., :2]))
+    assert list(target.draws) == ["a", "b"]
+    assert_array_equal(target.draws["b"], NOISE[..., 1])
 
 
 @pytest.mark.parametrize("display", [PairsDisplay, TraceDisplay])
