@@ -1,3 +1,14 @@
 """Bayesian models that are ready to use."""
 
-__all__: list[str] = []
+from sklgen.mcmc.models._count_models import NegativeBinomialModel, PoissonModel
+from sklgen.mcmc.models._linear import LinearModel
+from sklgen.mcmc.models._logistic import LogisticModel
+from sklgen.mcmc.models._student_model import StudentModel
+
+__all__ = [
+    "LinearModel",
+    "LogisticModel",
+    "NegativeBinomialModel",
+    "PoissonModel",
+    "StudentModel",
+]

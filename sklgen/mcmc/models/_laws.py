@@ -1,0 +1,180 @@
+"""Laws of parameters of models with linear predictors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sklgen.families._base import Array
+from sklgen.mcmc._transform_numbers import LowerBounded
+from sklgen.mcmc._transforms import Transform
+from sklgen.mcmc.priors import Prior
+
+
+@dataclass(frozen=True, eq=False)
+class Shifted(Prior):
+    """Law of a number above a bound, by how much it is above it.
+
+    Parameters
+    ----------
+    law : Prior
+        Law of a positive number.
+    lower : float
+        The bound.
+    """
+
+    law: Prior
+    lower: float
+    shape: tuple[int, ...] = field(default=(), init=False)
+
+    @cached_property
+    def transform(self) -> Transform:
+        """Map of vectors without bounds onto the support of the law."""
+        return LowerBounded(self.lower)
+
+    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """Log-density and its derivatives.
+
+        Parameters
+        ----------
+        x : ndarray of shape (...)
+            Values above the bound.
+
+        Returns
+        -------
+        log_density, gradient : ndarray of shape (...)
+            Of each value.
+        """
+        return self.law.value_and_gradient(x - self.lower)
+
+    def draw(self, n_draws: int, rng: np.random.Generator) -> Array:
+        """Draw values.
+
+        Parameters
+        ----------
+        n_draws : int
+            Number of draws.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : ndarray of shape (n_draws,)
+            Draws.
+        """
+        return self.lower + self.law.draw(n_draws, rng)
+
+
+@dataclass(frozen=True)
+class ZeroSum(Transform):
+    """Arrays whose sums along the first axis are zero.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of an x, with one axis or more.
+    """
+
+    shape: tuple[int, ...] = (1,)
+    support: ClassVar[str] = "of sum zero along the first axis"
+
+    @property
+    def size(self) -> int:
+        """Length of a u."""
+        first, *rest = self.shape
+        return (first - 1) * int(np.prod(rest, dtype=np.int64))
+
+    @cached_property
+    def contrasts(self) -> Array:
+        """Orthonormal rows, each of one element against the mean of those before it."""
+        n = self.shape[0]
+        steps = np.arange(1.0, n)
+        rows = np.tril(np.ones((n, n)), -1)[1:] - np.diag(steps, 1)[:-1]
+        return np.asarray(rows / np.sqrt(steps * (steps + 1.0))[:, None])
+
+    def _forward(self, u: Array) -> tuple[Array, Array]:
+        lead = u.shape[:-1]
+        free = u.reshape(*lead, self.shape[0] - 1, -1)
+        x = (self.contrasts.T @ free).reshape(*lead, *self.shape)
+        return x, np.zeros(lead)
+
+    def _pull_back(self, gradient: Array, u: Array) -> Array:
+        return self._inverse(gradient)
+
+    def _supports(self, x: Array) -> bool:
+        axis = -len(self.shape)
+        size = np.abs(x).sum(axis=axis)
+        return bool((np.abs(x.sum(axis=axis)) <= 1e-8 * size).all())
+
+    def _inverse(self, x: Array) -> Array:
+        lead = x.shape[: x.ndim - len(self.shape)]
+        flat = x.reshape(*lead, self.shape[0], -1)
+        return np.asarray((self.contrasts @ flat).reshape(*lead, self.size))
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroSumNormal(Prior):
+    """Normal numbers less their mean along the first axis: no element is set apart.
+
+    Parameters
+    ----------
+    scale : float or ndarray
+        Standard deviation of the difference of any two elements along the axis; of a
+        shape that broadcasts to the other axes.
+    shape : tuple of int
+        Shape of the parameter.
+    """
+
+    scale: Any
+    shape: tuple[int, ...] = (1,)
+
+    @cached_property
+    def transform(self) -> ZeroSum:
+        """Map of vectors without bounds onto the support of the law."""
+        return ZeroSum(self.shape)
+
+    @cached_property
+    def _log_constant(self) -> float:
+        scales = np.broadcast_to(self.scale, self.shape[1:])
+        each = np.log(scales) + 0.5 * np.log(np.pi)
+        return float((1 - self.shape[0]) * each.sum())
+
+    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """Log-density among arrays of sum zero, and its derivatives.
+
+        Parameters
+        ----------
+        x : ndarray of shape (..., *shape)
+            Values within the support.
+
+        Returns
+        -------
+        log_density : ndarray of shape (...)
+            Of the parameter.
+        gradient : ndarray of shape (..., *shape)
+            Derivatives by each element.
+        """
+        gradient = -2.0 * x / np.square(self.scale)
+        axes = tuple(range(-len(self.shape), 0))
+        return 0.5 * (x * gradient).sum(axis=axes) + self._log_constant, gradient
+
+    def draw(self, n_draws: int, rng: np.random.Generator) -> Array:
+        """Draw values.
+
+        Parameters
+        ----------
+        n_draws : int
+            Number of draws.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : ndarray of shape (n_draws, *shape)
+            Draws.
+        """
+        u = rng.normal(scale=np.sqrt(0.5), size=(n_draws, self.transform.size))
+        return np.asarray(self.transform.to_constrained(u)[0] * self.scale)
