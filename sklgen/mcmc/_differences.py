@@ -45,15 +45,15 @@ class Differences:
         around[:, 1 + d + each, each] -= step
         found = as_values(self._value(around.reshape(-1, d)), A * (2 * d + 1))
         found = found.reshape(A, 2 * d + 1)
-        centre = found[:, :1]
         # What was stepped, after rounding.
         ahead = around[:, 1 + each, each] - x
         behind = x - around[:, 1 + d + each, each]
+        centre = np.where(np.isfinite(found[:, :1]), found[:, :1], 0.0)
         up, down = found[:, 1 : 1 + d], found[:, 1 + d :]
         has_up, has_down = np.isfinite(up), np.isfinite(down)
-        usable = (has_up | has_down) & np.isfinite(centre)
         rise = np.where(has_up, up, centre) - np.where(has_down, down, centre)
         run = np.where(has_up, ahead, 0.0) + np.where(has_down, behind, 0.0)
+        usable = np.isfinite(found[:, :1]) & (run > 0.0)
         gradient = np.zeros((A, d))
-        np.divide(rise, run, out=gradient, where=usable & (run > 0.0))
+        np.divide(rise, run, out=gradient, where=usable)
         return found[:, 0].copy(), gradient

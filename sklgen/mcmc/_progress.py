@@ -30,6 +30,8 @@ class Bar:
             return
         if stage == "sampling":
             done, total = self._before + done, self._in_all
+        if not total:
+            return
         if self._bar.desc != stage:
             self._bar.reset(total)
             self._bar.set_description_str(stage)
