@@ -389,7 +389,6 @@ def test_linear_posterior_is_exact():
         n_warmup=500,
         n_draws=2000,
         rng=np.random.default_rng(1),
-        frame=posterior.frame,
     )
     params = posterior.constrain(run.positions)
     x = np.concatenate([params["intercept"][..., None], params["coef"]], axis=-1)
