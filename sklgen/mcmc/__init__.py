@@ -1,3 +1,13 @@
-"""Posterior sampling by Markov chain Monte Carlo: the engine, no estimators yet."""
+"""Posteriors of Bayesian models, and other densities, by Markov chain Monte Carlo."""
 
-__all__: list[str] = []
+from sklgen.mcmc._classifier import PosteriorClassifier
+from sklgen.mcmc._model import BayesianModel
+from sklgen.mcmc._regressor import PosteriorRegressor
+from sklgen.mcmc._sampler import PosteriorSampler
+
+__all__ = [
+    "BayesianModel",
+    "PosteriorClassifier",
+    "PosteriorRegressor",
+    "PosteriorSampler",
+]

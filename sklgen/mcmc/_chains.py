@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from sklgen.em import single_threaded_libraries
 from sklgen.families._base import Array
 from sklgen.mcmc import _run as run
 from sklgen.mcmc._differences import Differences
@@ -135,7 +137,9 @@ def draw(
     MemoryError
         If draws would take more memory than the machine has.
     """
-    with progress(verbose=settings.verbose) as bar:
+    own_threads = getattr(density, "own_threads", False)
+    hold = nullcontext() if own_threads else single_threaded_libraries()
+    with hold, progress(verbose=settings.verbose) as bar:
         _check_memory(settings, n_dim, bar)
         if settings.sampler == "nuts":
             return _Nuts(density, settings, bar).run(

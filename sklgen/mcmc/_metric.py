@@ -328,7 +328,8 @@ def _low_rank(draws: Array, gradients: Array) -> tuple[float, Array, Array]:
     if len(draws) < d:
         space = np.linalg.qr(np.concatenate([_span(draws), _span(gradients)]).T)[0]
     root = _geometric_root(draws @ space, gradients @ space)
-    vector, spread, _ = np.linalg.svd(root)
+    value, vector = eigh(root @ root.T)
+    spread = np.sqrt(np.maximum(value, 1e-300))
     level = np.median(spread) if len(spread) == d else 1.0
     distance = np.abs(np.log(spread / level))
     order = np.argsort(-distance)[: min(_LARGEST, d // 4)]

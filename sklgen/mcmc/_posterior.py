@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+from scipy.stats import norm
 
 from sklgen.families._base import Array
+from sklgen.mcmc._compiled import CompiledDensity
 from sklgen.mcmc._model import BayesianModel, Params
+from sklgen.mcmc._starts import Frame
 from sklgen.mcmc._transforms import Joint
 from sklgen.mcmc.priors._base import Prior
+from sklgen.mcmc.priors._coordinates import InCoordinates
+
+Answer = TypeVar("Answer")
 
 # Numbers of log-likelihoods that are made at once.
 BLOCK = 1 << 18
+# Draws of priors that tell where they are.
+_FRAME_DRAWS = 400
 
 
 class Posterior(ABC):
@@ -25,10 +35,20 @@ class Posterior(ABC):
         Length of the vectors without bounds.
     has_gradient : bool
         Whether `value_and_gradient` can be asked for.
+    frame : Frame
+        Where, and in what units, chains start: that of the priors.
+    own_threads : bool
+        Whether it makes use of the threads of native libraries.
     """
 
     n_dim: int
     has_gradient: bool
+    frame: Frame
+    own_threads: ClassVar[bool] = False
+
+    def density(self, n_threads: int) -> Posterior | CompiledDensity:
+        """What samplers run on."""
+        return self
 
     @abstractmethod
     def value(self, u: Array) -> Array:
@@ -45,6 +65,72 @@ class Posterior(ABC):
     @abstractmethod
     def terms(self, u: Array) -> dict[str, Array]:
         """Log-density of each parameter, by name, and of each row, by "", at u (d,)."""
+
+
+def frame_of(draws: Array) -> Frame:
+    """Medians and scales of draws (m, d) from priors; 0 and 1 where they are NaN."""
+    low, middle, high = np.quantile(draws, (0.25, 0.5, 0.75), axis=0)
+    scale = (high - low) / (norm.ppf(0.75) - norm.ppf(0.25))
+    usable = np.isfinite(middle) & np.isfinite(scale) & (scale > 0)
+    return Frame(np.where(usable, middle, 0.0), np.where(usable, scale, 1.0))
+
+
+def asked(function: Callable[..., Answer], params: Params, *data: Any) -> Answer:
+    """Call a method of the user's model; what it raises tells of the parameters."""
+    try:
+        return function(params, *data)
+    except Exception as error:
+        error.add_note(
+            f"The parameters were {_culprit(function, params, *data)}. Parameters have "
+            "leading axes: one of shape () is an array (...), and p[..., None] has one "
+            "number for all rows."
+        )
+        raise
+
+
+def _culprit(function: Callable[..., object], params: Params, *data: Any) -> str:
+    """The first parameters that fail alone, or all of them."""
+    for place in range(len(next(iter(params.values())))):
+        alone = {name: x[place : place + 1] for name, x in params.items()}
+        try:
+            function(alone, *data)
+        except Exception:
+            params = {name: x[place] for name, x in params.items()}
+            break
+    with np.printoptions(precision=6, threshold=20):
+        return ", ".join(f"{name}={x!s}" for name, x in params.items())
+
+
+def pointwise(
+    model: BayesianModel, params: Params, X: Array, y: Array | None, n_draws: int
+) -> Array:
+    """Log-likelihoods (S, n) of rows under S draws of the parameters, checked."""
+    found = np.asarray(asked(model.log_likelihood, params, X, y))
+    if found.shape != (n_draws, len(X)):
+        raise ValueError(
+            f"log_likelihood of {type(model).__name__} must return one number for each "
+            f"draw and row: for {n_draws} draws and {len(X)} rows the shape "
+            f"{(n_draws, len(X))}, got {found.shape}."
+        )
+    return found
+
+
+def _check_answer(
+    value: Array, slopes: Mapping[str, Array], params: Params, lead: tuple[int, ...]
+) -> None:
+    """Check what the likelihood of a model returns."""
+    if np.shape(value) != lead:
+        raise ValueError(
+            "likelihood must return one log-likelihood for each draw: for parameters "
+            f"with a leading axis {lead} that shape, got {np.shape(value)}."
+        )
+    for name, x in params.items():
+        if name not in slopes or np.shape(slopes[name]) != x.shape:
+            got = np.shape(slopes[name]) if name in slopes else "none"
+            raise ValueError(
+                f"likelihood must return derivatives by {name!r} of the shape "
+                f"{x.shape}, got {got}."
+            )
 
 
 class NumpyPosterior(Posterior):
@@ -74,9 +160,17 @@ class NumpyPosterior(Posterior):
         self._X, self._y, self._weight = X, y, weight
         self._joint = Joint({k: prior.transform for k, prior in self._priors.items()})
         self.n_dim = self._joint.size
+        self.frame = frame_of(self._prior_draws())
         self.has_gradient = hasattr(model, "likelihood")
         if self.has_gradient:
             self._likelihood = model.likelihood(X, y, weight)
+
+    def density(self, n_threads: int) -> Posterior | CompiledDensity:
+        """What samplers run on: compiled code, if the model has it."""
+        if not hasattr(self._model, "compiled"):
+            return self
+        function, data = self._model.compiled(self._X, self._y, self._weight)
+        return CompiledDensity(function, self.n_dim, data, n_threads=n_threads)
 
     def value(self, u: Array) -> Array:
         """Log-densities (A,) at positions (A, d), up to a constant."""
@@ -90,7 +184,8 @@ class NumpyPosterior(Posterior):
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
         params, total = self._joint.to_constrained(u)
-        value, slopes = self._likelihood(params)
+        value, slopes = asked(self._likelihood, params)
+        _check_answer(value, slopes, params, total.shape)
         total = total + value
         for name, prior in self._priors.items():
             log_prior, slope = prior.value_and_gradient(params[name])
@@ -112,9 +207,21 @@ class NumpyPosterior(Posterior):
         rows = slice(0, len(self._weight))
         return found | {"": self._pointwise(params, rows)[0]}
 
+    def _prior_draws(self) -> Array:
+        """Vectors without bounds (m, d) of draws; NaN of laws that need no frame."""
+        rng = np.random.default_rng(0)
+        out = np.full((_FRAME_DRAWS, self.n_dim), np.nan)
+        for name, prior in self._priors.items():
+            if isinstance(prior, InCoordinates):
+                continue
+            with suppress(ValueError):  # of an improper prior
+                drawn = prior.transform.to_unconstrained(prior.draw(len(out), rng))
+                out[:, self._joint.slices[name]] = drawn
+        return out
+
     def _pointwise(self, params: Params, rows: slice) -> Array:
-        y = None if self._y is None else self._y[rows]
-        return np.asarray(self._model.log_likelihood(params, self._X[rows], y))
+        X, y = self._X[rows], None if self._y is None else self._y[rows]
+        return pointwise(self._model, params, X, y, len(next(iter(params.values()))))
 
     def _blocks(self, n_positions: int) -> list[slice]:
         n = len(self._weight)

@@ -17,7 +17,7 @@ from sklgen.mcmc._transforms import bounded_exp
 _NEAR = 1e-8
 # Diagonals of Cholesky factors: their squares are ordinary numbers too, and what comes
 # of the inverses of small matrices.
-_LARGEST_LOG, LARGEST_LOG_OF_PRECISION = 340.0, 60.0
+_LARGEST_LOG, LARGEST_LOG_OF_PRECISION = 340.0, 40.0
 
 
 def _log_sech(u: Array) -> Array:
@@ -216,20 +216,24 @@ class Covariance(_Triangular):
         return self._of_factor(np.asarray(np.linalg.cholesky(x)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CovarianceByPrecision(_Triangular):
-    """Covariance matrices, by the Cholesky factors of their inverses.
+    """Covariance matrices x with inverses F T T' F', by lower triangular T.
 
-    In these coordinates posteriors of covariances are close to normal. The Jacobian and
-    gradients are as those of `Covariance`.
+    Where x is the covariance of rows and F F' the inverse of their scatter, T is close
+    to normal, and so are posteriors. The Jacobian and gradients are as those of
+    `Covariance`.
 
     Parameters
     ----------
     n : int
         Number of rows.
+    frame : ndarray of shape (n, n), default=None
+        Lower triangular F, the identity by default.
     """
 
     n: int
+    frame: Array | None = None
     support: ClassVar[str] = Covariance.support
     _largest_log: ClassVar[float] = LARGEST_LOG_OF_PRECISION
 
@@ -237,20 +241,28 @@ class CovarianceByPrecision(_Triangular):
     def _powers(self) -> Array:
         return np.asarray(-self.n - 1.0 - np.arange(self.n))
 
+    @property
+    def _root(self) -> Array:
+        return np.eye(self.n) if self.frame is None else self.frame
+
     def _forward(self, u: Array) -> tuple[Array, Array]:
-        inverse = np.linalg.inv(self._factor(u))
-        log_jacobian = self._diagonal(u) @ self._powers + self.n * np.log(2.0)
+        inverse = np.linalg.inv(self._root @ self._factor(u))
+        volume = (self.n + 1.0) * np.log(np.diagonal(self._root)).sum()
+        constant = self.n * np.log(2.0) - volume
+        log_jacobian = self._diagonal(u) @ self._powers + constant
         return np.swapaxes(inverse, -1, -2) @ inverse, np.asarray(log_jacobian)
 
     def _pull_back(self, gradient: Array, u: Array) -> Array:
         T = self._factor(u)
-        inverse = np.linalg.inv(T)
+        inverse = np.linalg.inv(self._root @ T)
         across = np.swapaxes(inverse, -1, -2)
         both = gradient + np.swapaxes(gradient, -1, -2)
-        return self._by_factor(-across @ inverse @ both @ across, T, self._powers)
+        by_product = -across @ inverse @ both @ across
+        return self._by_factor(self._root.T @ by_product, T, self._powers)
 
     def _supports(self, x: Array) -> bool:
         return Covariance(self.n)._supports(x)
 
     def _inverse(self, x: Array) -> Array:
-        return self._of_factor(np.asarray(np.linalg.cholesky(np.linalg.inv(x))))
+        factor = np.linalg.cholesky(np.linalg.inv(x))
+        return self._of_factor(np.asarray(np.linalg.solve(self._root, factor)))

@@ -185,6 +185,47 @@ class Interval(Elementwise):
         return np.asarray(np.log(x - self.lower) - np.log(self.upper - x))
 
 
+@dataclass(frozen=True, eq=False)
+class Affine(Transform):
+    """Vectors x = location + factor u.
+
+    Parameters
+    ----------
+    location : ndarray of shape (n,)
+        The x of u = 0.
+    factor : ndarray of shape (n, n)
+        A regular matrix.
+    """
+
+    location: Array
+    factor: Array
+    support: ClassVar[str] = "finite"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an x."""
+        return self.location.shape
+
+    @property
+    def size(self) -> int:
+        """Length of a u."""
+        return len(self.location)
+
+    def _forward(self, u: Array) -> tuple[Array, Array]:
+        volume = np.linalg.slogdet(self.factor)[1]
+        return self.location + u @ self.factor.T, np.full(u.shape[:-1], volume)
+
+    def _pull_back(self, gradient: Array, u: Array) -> Array:
+        return np.asarray(gradient @ self.factor)
+
+    def _supports(self, x: Array) -> bool:
+        return bool(np.isfinite(x).all())
+
+    def _inverse(self, x: Array) -> Array:
+        centred = (x - self.location)[..., None]
+        return np.asarray(np.linalg.solve(self.factor, centred)[..., 0])
+
+
 def _after(bound: float | Array, towards: float | Array) -> Array:
     return np.asarray(np.nextafter(bound, towards))
 

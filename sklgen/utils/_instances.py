@@ -90,6 +90,21 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         },
     ),
     **_instances(
+        "mcmc.PosteriorClassifier",
+        {"short": {"n_warmup": 300, "n_draws": 300, "metric": "diagonal"}},
+    ),
+    **_instances(
+        "mcmc.PosteriorRegressor",
+        {"short": {"n_warmup": 300, "n_draws": 300, "n_chains": 2}},
+    ),
+    **_instances(
+        "mcmc.PosteriorSampler",
+        {
+            "ensemble": {"sampler": "ensemble", "n_chains": 2, "n_draws": 2000},
+            "thin": {"thin": 2, "n_warmup": 500, "n_draws": 500, "dtype": "float32"},
+        },
+    ),
+    **_instances(
         "mixture.DirichletMixture",
         {
             "three": {"n_components": 3, "n_init": 2},

@@ -13,7 +13,13 @@ from sklgen.mcmc._transform_matrices import (
     CovarianceByPrecision,
     CovarianceCholesky,
 )
-from sklgen.mcmc._transform_numbers import Interval, LowerBounded, Real, UpperBounded
+from sklgen.mcmc._transform_numbers import (
+    Affine,
+    Interval,
+    LowerBounded,
+    Real,
+    UpperBounded,
+)
 from sklgen.mcmc._transform_vectors import Ordered, Simplex, UnitVector
 from sklgen.mcmc._transforms import Joint, Stacked
 
@@ -28,6 +34,7 @@ def everything(x):
     return x
 
 
+FRAME = np.array([[2.0, 0.0, 0.0], [0.5, 0.2, 0.0], [-1.0, 0.3, 5.0]])
 # Transforms, and their free coordinates, those that the Jacobian is of.
 CASES = {
     "real": (Real((3,)), everything),
@@ -45,6 +52,8 @@ CASES = {
     "factor": (CovarianceCholesky(3), lower_triangle(0)),
     "covariance": (Covariance(3), lower_triangle(0)),
     "precision": (CovarianceByPrecision(3), lower_triangle(0)),
+    "framed precision": (CovarianceByPrecision(3, FRAME), lower_triangle(0)),
+    "affine": (Affine(BOUNDS, FRAME), everything),
 }
 EVERY = {**CASES, "unit": (UnitVector(3), None)}
 SCALAR = {

@@ -1,0 +1,388 @@
+"""How every posterior is fitted, and what is read off all of them."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklgen._random import as_generator
+from sklgen.base import _RowsMixin, check_weights
+from sklgen.em import n_threads
+from sklgen.families._base import Array
+from sklgen.mcmc._arviz import statistics, to_arviz
+from sklgen.mcmc._backend import posterior_of, uses_torch
+from sklgen.mcmc._chains import Chains, Settings, diagnose, draw
+from sklgen.mcmc._diagnostics import summarize
+from sklgen.mcmc._model import BayesianModel
+from sklgen.mcmc._posterior import Posterior
+from sklgen.mcmc._predictive import Predictive
+from sklgen.mcmc._psis import LeaveOneOut, leave_one_out
+from sklgen.mcmc._starts import NoStart
+from sklgen.mixture._base import N_JOBS
+from sklgen.mixture._starts import distinct_rows
+
+# Draws whose parameters are made at once.
+_BLOCK = 1024
+
+
+class BasePosterior(_RowsMixin, BaseEstimator):
+    """Draws from the posterior of a model. Hook: `_default_model`."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "model": [HasMethods(["parameters", "log_likelihood"]), None],
+        "sampler": [StrOptions({"nuts", "ensemble"})],
+        "n_chains": [Interval(Integral, 1, None, closed="left")],
+        "n_warmup": [Interval(Integral, 0, None, closed="left")],
+        "n_draws": [Interval(Integral, 4, None, closed="left")],
+        "target_accept": [Interval(Real, 0, 1, closed="neither")],
+        "metric": [StrOptions({"dense", "diagonal", "low_rank"})],
+        "max_depth": [Interval(Integral, 1, 20, closed="both")],
+        "thin": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"float64", "float32"})],
+        "n_jobs": N_JOBS,
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    model_: BayesianModel
+    posterior_: dict[str, NDArray[Any]]
+    diagnostics_: dict[str, float]
+    converged_: bool
+    _chains: Chains
+    _data_hash: str
+    _torch: bool
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        sampler: Literal["nuts", "ensemble"] = "nuts",
+        n_chains: int = 4,
+        n_warmup: int = 1000,
+        n_draws: int = 1000,
+        target_accept: float = 0.8,
+        metric: Literal["dense", "diagonal", "low_rank"] = "dense",
+        max_depth: int = 10,
+        thin: int = 1,
+        dtype: Literal["float64", "float32"] = "float64",
+        n_jobs: int | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.sampler = sampler
+        self.n_chains = n_chains
+        self.n_warmup = n_warmup
+        self.n_draws = n_draws
+        self.target_accept = target_accept
+        self.metric = metric
+        self.max_depth = max_depth
+        self.thin = thin
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _default_model(self) -> BayesianModel:
+        """The model where the user gives none."""
+
+    @abstractmethod
+    def _targets(self, y: Any, *, reset: bool = False) -> Array:
+        """Targets as a float64 array, as the model gets them."""
+
+    def _data(
+        self, X: Any, y: Any, *, reset: bool = False
+    ) -> tuple[NDArray[Any], Array | None]:
+        """Rows as an array of floats, and targets as the model gets them."""
+        rows = self._validate(X, reset=reset)
+        if not self._stated_model().conditional:
+            return rows, None
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None."
+            )
+        targets = self._targets(y, reset=reset)
+        check_consistent_length(rows, targets)
+        return rows, targets
+
+    def _stated_model(self) -> BayesianModel:
+        return self._default_model() if self.model is None else self.model
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Draw from the posterior of the model, given rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for a model of y given X; ignored by a model of rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of the log-likelihood of each row; a weight of 2 is the
+            row twice, a weight of 0 its removal.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no start with a finite log-posterior and gradient is found, or what the
+            model returns has a wrong shape.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If draws should not be trusted yet; `converged_` is False then.
+        """
+        warm = self.warm_start and hasattr(self, "_chains")
+        X, y = self._data(X, y, reset=True)
+        return self._sample_chains(X, y, check_weights(sample_weight, X), warm=warm)
+
+    def _sample_chains(
+        self, X: Array, y: Array | None, weight: Array, *, warm: bool
+    ) -> Self:
+        model = clone(self._stated_model())
+        data_hash = joblib.hash((X, y, weight))
+        if warm and data_hash != self._data_hash:
+            raise ValueError(
+                "warm_start=True goes on with the posterior of the rows of the last "
+                "fit, got other rows. Set warm_start=False."
+            )
+        if model.independent_rows:
+            X, y, weight = _distinct(X, y, weight)
+        elif (weight != 1.0).any():
+            raise ValueError(
+                f"{type(model).__name__} has rows that depend on each other: "
+                "sample_weight must be None."
+            )
+        X = X.astype(np.float64, copy=False)
+        priors = model.parameters(X, y)
+        torch = uses_torch(priors)
+        posterior = posterior_of(model, priors, X, y, weight)
+        _check_has_parameters(posterior, model)
+        try:
+            chains = draw(
+                posterior.density(n_threads(self.n_jobs)),
+                posterior.n_dim,
+                self._settings(),
+                as_generator(self.random_state),
+                frame=posterior.frame,
+                going_on=self._chains if warm else None,
+            )
+        except NoStart as error:
+            raise ValueError(_blame(posterior, error.position)) from error
+        self._chains, self._data_hash, self._torch = chains, data_hash, torch
+        self.model_ = model
+        self.posterior_ = _parameters(posterior, chains, np.dtype(self.dtype))
+        self._judge()
+        return self
+
+    def _settings(self) -> Settings:
+        return Settings(
+            sampler=self.sampler,
+            n_chains=self.n_chains,
+            n_warmup=self.n_warmup,
+            n_draws=self.n_draws,
+            thin=self.thin,
+            target_accept=self.target_accept,
+            metric=self.metric,
+            max_depth=self.max_depth,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+
+    def _judge(self) -> None:
+        self.diagnostics_, problems = diagnose(self._chains, self.posterior_)
+        self.converged_ = not problems
+        if problems:
+            message = f"{type(self).__name__}: {' '.join(problems)}"
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+    def _predictive(self) -> Predictive:
+        flat = {k: x.reshape(-1, *x.shape[2:]) for k, x in self.posterior_.items()}
+        return Predictive(self.model_, flat, self._torch)
+
+    def sample_posterior(
+        self, n_samples: int = 1, *, random_state: Any = None
+    ) -> dict[str, Array]:
+        """Draw parameters from the posterior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of draws, with replacement, of those in `posterior_`.
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same draws each time; None gives fresh ones.
+
+        Returns
+        -------
+        draws : dict of str to ndarray of shape (n_samples, ...)
+            Parameters; those at the same place belong together.
+        """
+        check_is_fitted(self)
+        n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
+        return self._predictive().some(n_samples, as_generator(random_state))
+
+    def score_samples(self, X: Any, y: Any = None) -> Array:
+        """Log predictive density of each row, in nats.
+
+        It is the log of the mean density over all draws of the parameters. That of a
+        model of y given X is the density, or probability, of y.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for a model of y given X; ignored by a model of rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            Natural logarithm of the predictive density of each row.
+        """
+        check_is_fitted(self)
+        rows, targets = self._data(X, y)
+        log_density = self._predictive().log_density(rows, targets)
+        return log_density.astype(rows.dtype, copy=False)
+
+    def score_loo(self, X: Any, y: Any = None) -> LeaveOneOut:
+        """Leave-one-out cross-validation without fitting again [1]_.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            The rows of `fit`.
+        y : array-like of shape (n_samples,), default=None
+            Their targets.
+
+        Returns
+        -------
+        result : LeaveOneOut
+            ``total`` is the sum over rows of the log predictive density given all
+            other rows, with its ``standard_error``; ``elpd`` has the rows one by one,
+            and ``unreliable`` says for which of them the draws do not suffice.
+
+        References
+        ----------
+        .. [1] Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model
+           evaluation using leave-one-out cross-validation and WAIC. Statistics and
+           Computing, 27.
+        """
+        check_is_fitted(self)
+        data = self._data(X, y)
+        if joblib.hash((*data, np.ones(len(data[0])))) != self._data_hash:
+            raise ValueError(
+                "score_loo takes the rows that the model was fitted to, without "
+                "weights, got others. For new rows there is `score_samples`."
+            )
+        n_chains = next(iter(self.posterior_.values())).shape[0]
+        return leave_one_out(self._predictive().log_likelihoods(*data, n_chains))
+
+    def summary(self) -> Any:
+        """Moments, quantiles and diagnostics of all parameters.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            A row for each number among the parameters, with its mean and standard
+            deviation and their Monte Carlo errors, its 5 %, 50 % and 95 % quantiles,
+            bulk and tail effective sample size and rank-normalised split R-hat.
+        """
+        check_is_fitted(self)
+        import pandas as pd
+
+        return pd.DataFrame(summarize(self.posterior_)).set_index("parameter")
+
+    def to_arviz(self) -> Any:
+        """Hand the draws over to ArviZ.
+
+        Returns
+        -------
+        data : arviz.InferenceData, or xarray.DataTree from ArviZ 1.0 on
+            Draws of the parameters, and what the sampler tells of each.
+        """
+        check_is_fitted(self)
+        return to_arviz(self.posterior_, statistics(self._chains))
+
+
+def _distinct(
+    X: Array, y: Array | None, weight: Array
+) -> tuple[Array, Array | None, Array]:
+    """Distinct rows, sorted: the order of rows, and copies of them, change no bit."""
+    table = X if y is None else np.column_stack([X, y])
+    rows, weight = distinct_rows(table, weight, len(X), np.random.default_rng(0))
+    if y is None:
+        return rows, None, weight
+    return np.ascontiguousarray(rows[:, :-1]), rows[:, -1].copy(), weight
+
+
+def _parameters(
+    posterior: Posterior, chains: Chains, dtype: np.dtype[Any]
+) -> dict[str, NDArray[Any]]:
+    """Parameters (C, n, *shape) of draws, made in blocks."""
+    n_chains, n_draws, n_dim = chains.positions.shape
+    flat = chains.positions.reshape(-1, n_dim)
+    out: dict[str, NDArray[Any]] = {}
+    for low in range(0, len(flat), _BLOCK):
+        block = posterior.constrain(flat[low : low + _BLOCK])
+        for name, values in block.items():
+            if name not in out:
+                out[name] = np.empty((len(flat), *values.shape[1:]), dtype)
+            out[name][low : low + _BLOCK] = values
+    return {k: x.reshape(n_chains, n_draws, *x.shape[1:]) for k, x in out.items()}
+
+
+def _check_has_parameters(posterior: Posterior, model: BayesianModel) -> None:
+    if not posterior.n_dim:
+        raise ValueError(
+            f"{type(model).__name__}.parameters(X, y) must return at least one "
+            "parameter, got none."
+        )
+
+
+def _blame(posterior: Posterior, u: Array) -> str:
+    """Say which term of the log-posterior makes a start impossible."""
+    terms = posterior.terms(u)
+    rows = np.flatnonzero(~np.isfinite(terms.pop("")))
+    culprits = [
+        f"the log-prior of {name!r} is {float(value.sum())}"
+        for name, value in terms.items()
+        if not np.isfinite(value).all()
+    ]
+    if len(rows):
+        culprits.append(
+            f"the log-likelihood of {len(rows)} rows is not finite, first of that at "
+            f"{rows[0]} of the distinct rows in order"
+        )
+    if not culprits:
+        culprits.append("its gradient is not finite, although its terms are")
+    with np.printoptions(precision=6, threshold=20):
+        found = posterior.constrain(u[None]).items()
+        where = ", ".join(f"{name}={x[0]!s}" for name, x in found)
+    return (
+        "No start with a finite log-posterior and gradient was found in 100 tries for "
+        f"one of the chains. At the last one, {where}, {'; '.join(culprits)}. Change "
+        "the priors, or the likelihood, so that it is finite around where the priors "
+        "are."
+    )

@@ -1,0 +1,208 @@
+"""Posteriors as densities: terms that add up, gradients, frames, errors that tell."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+from scipy.optimize import approx_fprime
+
+from sklgen.mcmc import BayesianModel
+from sklgen.mcmc._posterior import NumpyPosterior, frame_of
+from sklgen.mcmc.models import GaussianModel
+from sklgen.mcmc.priors import Flat, Gamma, HalfNormal, Normal
+
+
+class Line(BayesianModel):
+    """A line through points, written as its author would."""
+
+    def parameters(self, X, y):
+        return {"slope": Normal(0.0, 3.0, shape=(1,)), "sigma": HalfNormal(2.0)}
+
+    def log_likelihood(self, params, X, y):
+        sigma = np.asarray(params["sigma"])[..., None]
+        return stats.norm.logpdf(y, params["slope"] @ X.T, sigma)
+
+
+class LineWithGradient(Line):
+    def likelihood(self, X, y, weight):
+        def at(params):
+            sigma = params["sigma"]
+            error = y - params["slope"] @ X.T
+            scaled = weight * error / sigma[:, None] ** 2
+            value = self.log_likelihood(params, X, y) @ weight
+            by_sigma = (scaled * error).sum(axis=1) / sigma - weight.sum() / sigma
+            return value, {"slope": scaled @ X, "sigma": by_sigma}
+
+        return at
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 1))
+    return X, 2.0 * X[:, 0] + rng.normal(size=30), rng.integers(1, 4, 30).astype(float)
+
+
+def posterior(model, X, y, weight):
+    return NumpyPosterior(model, model.parameters(X, y), X, y, weight)
+
+
+@pytest.mark.parametrize("model", [Line(), LineWithGradient()])
+def test_the_value_is_the_sum_of_priors_rows_and_jacobian(model, data):
+    X, y, weight = data
+    u = np.array([[1.5, -0.3], [0.0, 0.2]])
+    slope, sigma = u[:, 0], np.exp(u[:, 1])
+    expected = stats.norm(0, 3).logpdf(slope) + stats.halfnorm(0, 2).logpdf(sigma)
+    expected += stats.norm.logpdf(y, slope[:, None] * X.T, sigma[:, None]) @ weight
+    expected += u[:, 1]
+    assert_allclose(posterior(model, X, y, weight).value(u), expected)
+
+
+def test_gradients_are_those_of_the_value(data):
+    target = posterior(LineWithGradient(), *data)
+    u = np.array([[1.5, -0.3], [0.0, 0.2]])
+    value, gradient = target.value_and_gradient(u)
+    assert_allclose(value, target.value(u))
+    for row, slope in zip(u, gradient, strict=True):
+        found = approx_fprime(row, lambda x: target.value(x[None])[0], 1e-7)
+        assert_allclose(slope, found, rtol=1e-4)
+
+
+def test_terms_add_up(data):
+    X, y, weight = data
+    target = posterior(Line(), X, y, weight)
+    u = np.array([0.7, 0.1])
+    terms = target.terms(u)
+    rows = terms.pop("")
+    assert rows.shape == (30,)
+    total = sum(float(term[0]) for term in terms.values()) + rows @ weight + u[1]
+    assert_allclose(total, target.value(u[None])[0])
+
+
+def test_blocks_of_rows_are_all_rows(data, monkeypatch):
+    X, y, weight = data
+    u = np.array([[1.5, -0.3], [0.0, 0.2]])
+    expected = posterior(Line(), X, y, weight).value(u)
+    monkeypatch.setattr("sklgen.mcmc._posterior.BLOCK", 14)
+    asked = []
+
+    class Watched(Line):
+        def log_likelihood(self, params, X, y):
+            asked.append(len(X))
+            return super().log_likelihood(params, X, y)
+
+    assert_allclose(posterior(Watched(), X, y, weight).value(u), expected)
+    assert asked == [7, 7, 7, 7, 2]
+    Watched.independent_rows = False
+    asked.clear()
+    assert_allclose(posterior(Watched(), X, y, weight).value(u), expected)
+    assert asked == [30]
+
+
+def test_frames_have_the_units_of_the_priors(data):
+    class Scaled(Line):
+        def parameters(self, X, y):
+            return {
+                "slope": Normal(1e6, 20.0, shape=(1,)),
+                "free": Flat(),
+                "sigma": Gamma(400.0, 4e5),
+            }
+
+    frame = posterior(Scaled(), *data).frame
+    assert abs(frame.origin[0] - 1e6) < 4.0
+    assert 17.0 < frame.scale[0] < 23.0
+    assert frame.origin[1] == 0.0
+    assert frame.scale[1] == 1.0
+    assert_allclose(frame.origin[2], np.log(1e-3), atol=0.01)
+    assert_allclose(frame.scale[2], 0.05, rtol=0.15)
+
+
+def test_frames_of_draws_that_tell_nothing_are_standard():
+    draws = np.column_stack([np.full(9, np.nan), np.full(9, 3.0), np.arange(9.0)])
+    frame = frame_of(draws)
+    assert_allclose(frame.origin, [0.0, 0.0, 4.0])
+    assert_allclose(frame.scale, [1.0, 1.0, 4.0 / 1.349], rtol=1e-3)
+
+
+def test_shapes_are_told(data):
+    class Total(Line):
+        def log_likelihood(self, params, X, y):
+            return super().log_likelihood(params, X, y).sum(axis=-1)
+
+    with pytest.raises(
+        ValueError, match=r"one number for each draw and row.*\(2, 30\)"
+    ):
+        posterior(Total(), *data).value(np.zeros((2, 2)))
+
+    class Wrong(LineWithGradient):
+        def __init__(self, change=None):
+            self.change = change
+
+        def likelihood(self, X, y, weight):
+            right = super().likelihood(X, y, weight)
+            return lambda params: self.change(*right(params))
+
+    def ask(change):
+        posterior(Wrong(change), *data).value_and_gradient(np.zeros((3, 2)))
+
+    with pytest.raises(ValueError, match=r"one log-likelihood for each draw.*\(3,\)"):
+        ask(lambda value, slopes: (value.sum(), slopes))
+    with pytest.raises(
+        ValueError, match=r"by 'slope' of the shape \(3, 1\), got \(3,\)"
+    ):
+        ask(lambda value, slopes: (value, slopes | {"slope": slopes["slope"][:, 0]}))
+    with pytest.raises(ValueError, match=r"by 'sigma' .* got none"):
+        ask(lambda value, slopes: (value, {"slope": slopes["slope"]}))
+
+
+def test_errors_tell_of_the_parameters_that_cause_them(data):
+    class Angry(Line):
+        def log_likelihood(self, params, X, y):
+            if (params["slope"] > 1.0).any():
+                raise RuntimeError("no")
+            return super().log_likelihood(params, X, y)
+
+    with pytest.raises(RuntimeError, match="no") as caught:
+        posterior(Angry(), *data).value(np.array([[0.0, 0.0], [1.25, 0.0]]))
+    (told,) = caught.value.__notes__
+    assert "slope=[1.25], sigma=1.0" in told
+
+
+def gaussian_data(seed=0, n=50, d=3):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + 3.0
+    return X, rng.integers(1, 4, n).astype(float)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_compiled_gaussian_is_the_one_of_its_parts(d):
+    X, weight = gaussian_data(d=d)
+    target = posterior(GaussianModel(), X, None, weight)
+    compiled = target.density(1)
+    u = np.random.default_rng(1).normal(size=(6, target.n_dim))
+    value, gradient = compiled.value_and_gradient(u)
+    assert_allclose(np.ptp(value - target.value(u)), 0.0, atol=1e-9)
+    for row, slope in zip(u, gradient, strict=True):
+        found = approx_fprime(row, lambda x: compiled.value(x[None])[0], 1e-7)
+        assert_allclose(slope, found, rtol=1e-4, atol=1e-3)
+
+
+def test_the_log_likelihood_of_a_gaussian_is_scipys():
+    X, _ = gaussian_data()
+    params = {
+        "mean": np.array([[1.0, 2.0, 3.0], [3.0, 3.0, 3.0]]),
+        "covariance": np.stack([np.eye(3) + 0.5, np.diag([1.0, 4.0, 9.0])]),
+    }
+    expected = [
+        stats.multivariate_normal(*pair).logpdf(X)
+        for pair in zip(params["mean"], params["covariance"], strict=True)
+    ]
+    assert_allclose(GaussianModel().log_likelihood(params, X), expected)
+
+
+def test_columns_that_do_not_vary_have_some_spread():
+    X = np.column_stack([np.zeros(5), np.full(5, 1e6), np.arange(5.0)])
+    target = posterior(GaussianModel(), X, None, np.ones(5))
+    value, gradient = target.density(1).value_and_gradient(np.zeros((1, target.n_dim)))
+    assert np.isfinite(value).all()
+    assert np.isfinite(gradient).all()
