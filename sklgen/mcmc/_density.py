@@ -1,0 +1,361 @@
+"""Draws from a log-density that the user gives, as an estimator."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklgen._random import as_generator
+from sklgen.em._threads import n_threads
+from sklgen.families._base import Array
+from sklgen.mcmc._chains import Chains, Settings, diagnose, draw
+from sklgen.mcmc._diagnostics import summarize
+from sklgen.mcmc._user_density import Grad, density_of
+from sklgen.mixture._base import N_JOBS
+
+_FUNCTIONS = ("log_density", "grad")
+
+
+class DensitySampler(BaseEstimator):
+    """Draws from a density of which the logarithm is known up to a constant.
+
+    Parameters
+    ----------
+    log_density : callable
+        ``log_density(x, *args)`` gives the log-densities (n,) at positions (n, n_dim),
+        minus infinity outside of the support. A function that numba has compiled is
+        another case, if `grad` is None: ``log_density(x, gradient, *args)`` gets one
+        position (n_dim,), writes derivatives into `gradient` and returns a float; the
+        chains then never leave compiled code.
+    n_dim : int
+        Number of dimensions.
+    grad : callable, True, "torch" or None, default=None
+        ``grad(x, *args)`` gives the gradients (n, n_dim). True says that `log_density`
+        returns a tuple of log-densities and gradients, "torch" that it maps tensors to
+        tensors that torch can differentiate. With None "nuts" takes finite differences,
+        2 n_dim + 1 positions in one call; draws are as exact as with derivatives.
+    args : tuple, default=()
+        More arguments of the functions: for compiled ones arrays and numbers.
+    vectorized : bool, default=True
+        Whether the functions take many positions (n, n_dim) at once. With False they
+        get one position (n_dim,) and return one number, or gradient.
+    names : sequence of str, default=None
+        Names of the coordinates, for `summary` and warnings. None is x[0], x[1], ...
+    sampler : {"nuts", "ensemble"}, default="nuts"
+        The No-U-Turn sampler [1]_, or ensembles of walkers that move along differences
+        of others [2]_ and need no gradients, for up to about 20 dimensions.
+    n_chains : int, default=4
+        Number of chains. A chain of "ensemble" has the draws of its walkers in turn.
+    n_warmup : int, default=1000
+        Draws of each chain that adapt the sampler and are thrown away.
+    n_draws : int, default=1000
+        Draws of each chain that are kept.
+    target_accept : float, default=0.8
+        Mean acceptance probability, between 0 and 1, that step sizes are adapted to.
+        Larger values mean smaller steps, for densities with narrow places.
+    metric : {"dense", "diagonal", "low_rank"}, default="dense"
+        What is learned of the shape of the density. "dense" is "low_rank" beyond 200
+        dimensions.
+    max_depth : int, default=10
+        Largest number of doublings of a trajectory.
+    thin : int, default=1
+        Keep one of so many draws.
+    starts : array-like of shape (n_chains, n_dim), default=None
+        Where chains start; for "ensemble" of shape (n_chains, n_walkers, n_dim), with
+        max(16, 4 n_dim + 4) walkers. None lets "nuts" look for good places from points
+        between -2 and 2 [3]_, and draws walkers between these.
+    n_jobs : int, default=None
+        Number of threads that run chains of compiled functions: None takes the cores
+        there are, or OMP_NUM_THREADS. Draws do not depend on it.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the chains of the last one, with what they have
+        learned, until there are `n_draws` of each: the draws of one longer run.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the chains. An int gives the same draws each time.
+    verbose : int, default=0
+        Tell how much memory draws take and show a progress bar, if positive.
+
+    Attributes
+    ----------
+    draws_ : ndarray of shape (n_chains, n_draws, n_dim)
+        Draws of the chains; fewer than `n_draws` if the run was interrupted.
+    log_densities_ : ndarray of shape (n_chains, n_draws)
+        Log-density at each draw.
+    diagnostics_ : dict of str to float
+        Largest R-hat, least effective sample sizes, numbers of divergences, and more.
+    converged_ : bool
+        Whether nothing speaks against using the draws. If something does, a warning
+        says what.
+
+    See Also
+    --------
+    PosteriorSampler : The posterior of a model, given data.
+
+    Notes
+    -----
+    A draw of "nuts" takes some gradients, 3 to 31 for most densities, of all chains at
+    once; one of "ensemble" takes a log-density for each walker. Memory is that of the
+    draws. Ctrl-C ends a run early: draws so far are kept, and `fit` says so.
+
+    Functions may be lambdas: they are pickled by value, as cloudpickle does.
+
+    References
+    ----------
+    .. [1] Hoffman, M. D. and Gelman, A. (2014). The No-U-Turn sampler. JMLR, 15.
+    .. [2] ter Braak, C. J. F. and Vrugt, J. A. (2008). Differential evolution Markov
+       chain with snooker updater and fewer chains. Statistics and Computing, 18.
+    .. [3] Zhang, L., Carpenter, B., Gelman, A. and Vehtari, A. (2022). Pathfinder:
+       parallel quasi-Newton variational inference. JMLR, 23.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgen.mcmc import DensitySampler
+    >>> sampler = DensitySampler(
+    ...     lambda x: -0.5 * (x**2).sum(axis=1),
+    ...     n_dim=2,
+    ...     grad=lambda x: -x,
+    ...     n_warmup=300,
+    ...     n_draws=500,
+    ...     random_state=0,
+    ... ).fit()
+    >>> sampler.draws_.shape, sampler.converged_
+    ((4, 500, 2), True)
+    >>> sampler.sample(3, random_state=0).shape
+    (3, 2)
+    >>> sampler.summary()["sd"].round(1).tolist()
+    [1.0, 1.0]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "log_density": [callable],
+        "n_dim": [Interval(Integral, 1, None, closed="left")],
+        "grad": [callable, StrOptions({"torch"}), Options(bool, {True}), None],
+        "args": ["array-like"],
+        "vectorized": ["boolean"],
+        "names": ["array-like", None],
+        "sampler": [StrOptions({"nuts", "ensemble"})],
+        "n_chains": [Interval(Integral, 1, None, closed="left")],
+        "n_warmup": [Interval(Integral, 0, None, closed="left")],
+        "n_draws": [Interval(Integral, 4, None, closed="left")],
+        "target_accept": [Interval(Real, 0, 1, closed="neither")],
+        "metric": [StrOptions({"dense", "diagonal", "low_rank"})],
+        "max_depth": [Interval(Integral, 1, 20, closed="both")],
+        "thin": [Interval(Integral, 1, None, closed="left")],
+        "starts": ["array-like", None],
+        "n_jobs": N_JOBS,
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    draws_: Array
+    log_densities_: Array
+    diagnostics_: dict[str, float]
+    converged_: bool
+    _chains: Chains
+
+    def __init__(
+        self,
+        log_density: Callable[..., Any],
+        n_dim: int,
+        *,
+        grad: Grad = None,
+        args: Sequence[Any] = (),
+        vectorized: bool = True,
+        names: Sequence[str] | None = None,
+        sampler: Literal["nuts", "ensemble"] = "nuts",
+        n_chains: int = 4,
+        n_warmup: int = 1000,
+        n_draws: int = 1000,
+        target_accept: float = 0.8,
+        metric: Literal["dense", "diagonal", "low_rank"] = "dense",
+        max_depth: int = 10,
+        thin: int = 1,
+        starts: ArrayLike | None = None,
+        n_jobs: int | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.log_density = log_density
+        self.n_dim = n_dim
+        self.grad = grad
+        self.args = args
+        self.vectorized = vectorized
+        self.names = names
+        self.sampler = sampler
+        self.n_chains = n_chains
+        self.n_warmup = n_warmup
+        self.n_draws = n_draws
+        self.target_accept = target_accept
+        self.metric = metric
+        self.max_depth = max_depth
+        self.thin = thin
+        self.starts = starts
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Draw from the density.
+
+        Parameters
+        ----------
+        X : None
+            Ignored: the density is all there is.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no start with a finite log-density and gradient is found, or the
+            functions return what has a wrong shape.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If draws should not be trusted yet; `converged_` is False then.
+        """
+        names = self._checked_names()
+        warm = self.warm_start and hasattr(self, "_chains")
+        density = density_of(
+            self.log_density,
+            self.n_dim,
+            grad=self.grad,
+            args=self.args,
+            vectorized=self.vectorized,
+            n_threads=n_threads(self.n_jobs),
+        )
+        self._chains = draw(
+            density,
+            self.n_dim,
+            self._settings(),
+            as_generator(self.random_state),
+            starts=None if self.starts is None else np.asarray(self.starts),
+            going_on=self._chains if warm else None,
+        )
+        self.draws_ = self._chains.positions
+        self.log_densities_ = self._chains.log_densities
+        self.diagnostics_, problems = diagnose(self._chains, self._named(names))
+        self.converged_ = not problems
+        if problems:
+            message = f"{type(self).__name__}: {' '.join(problems)}"
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        return self
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Array:
+        """Draw from the draws of all chains, with replacement.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of draws, at least 1.
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same draws each time; None gives fresh ones.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_dim)
+            Draws in random order.
+        """
+        check_is_fitted(self)
+        n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
+        pooled = self.draws_.reshape(-1, self.draws_.shape[-1])
+        return pooled[as_generator(random_state).integers(len(pooled), size=n_samples)]
+
+    def summary(self) -> Any:
+        """Moments, quantiles and diagnostics of all coordinates.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            A row for each coordinate, with its mean and standard deviation and their
+            Monte Carlo errors, its 5 %, 50 % and 95 % quantiles, bulk and tail
+            effective sample size and rank-normalised split R-hat.
+        """
+        check_is_fitted(self)
+        import pandas as pd
+
+        named = self._named(self._checked_names())
+        return pd.DataFrame(summarize(named)).set_index("parameter")
+
+    def _settings(self) -> Settings:
+        return Settings(
+            sampler=self.sampler,
+            n_chains=self.n_chains,
+            n_warmup=self.n_warmup,
+            n_draws=self.n_draws,
+            thin=self.thin,
+            target_accept=self.target_accept,
+            metric=self.metric,
+            max_depth=self.max_depth,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+
+    def _checked_names(self) -> list[str] | None:
+        if self.names is None:
+            return None
+        names = [str(name) for name in self.names]
+        if len(names) != self.n_dim or len({*names}) != len(names):
+            raise ValueError(
+                f"names must be n_dim={self.n_dim} distinct names, got {names}."
+            )
+        return names
+
+    def _named(self, names: list[str] | None) -> dict[str, Array]:
+        """Draws by the names of coordinates."""
+        if names is None:
+            return {"x": self.draws_}
+        return {name: self.draws_[..., i] for i, name in enumerate(names)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        functions = {k: state[k] for k in _FUNCTIONS if callable(state[k])}
+        return {**state, **{k: _Pickled(f) for k, f in functions.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        functions = {k: f.function for k, f in state.items() if isinstance(f, _Pickled)}
+        super().__setstate__({**state, **functions})
+
+
+class _Pickled:
+    """A function that is pickled by value where it has no name to be found by."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (_cloudpickle().dumps(self.function),)
+
+
+def _unpickled(content: bytes) -> _Pickled:
+    return _Pickled(_cloudpickle().loads(content))
+
+
+def _cloudpickle() -> Any:
+    """Import what joblib has brought, inside of it until its version 1.6."""
+    try:
+        return import_module("cloudpickle")
+    except ModuleNotFoundError:
+        return import_module("joblib.externals.cloudpickle")
