@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from sklgen.mcmc import _chains
 from sklgen.mcmc._chains import Settings, diagnose, draw
-from sklgen.mcmc._diagnostics import ess_bulk, r_hat
+from sklgen.mcmc._diagnostics import ess_bulk, ess_tail, r_hat
 from sklgen.mcmc._ensemble import sample_ensemble
 from sklgen.mcmc._nuts_kernels import N_RECORDS
 
@@ -202,6 +203,17 @@ def test_slow_chains_are_told_by_name():
     _, problems = judged(made(x))
     (problem,) = (p for p in problems if "effective" in p)
     assert re.search(r"below 100 a chain for x\[2\] \(\d+\)\. Raise n_draws", problem)
+
+
+def test_a_hundred_effective_draws_a_chain_are_enough():
+    def walk(rho):
+        return lfilter([1.0], [1.0, -rho], noise(4_000), axis=1)[:, -1_000:]
+
+    ess = lambda x: min(ess_bulk(x).min(), ess_tail(x).min())
+    slow, quick = walk(0.92), walk(0.7)
+    assert 100 < ess(slow) < 400 < ess(quick)
+    assert any("effective" in p for p in judged(made(slow))[1])
+    assert not any("effective" in p for p in judged(made(quick))[1])
 
 
 def test_slow_log_densities_are_told():
