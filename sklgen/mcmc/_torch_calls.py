@@ -75,20 +75,26 @@ def torch_call(
         draw: Function = lambda p: method(p, *given, generator)
 
         def again(p: Named) -> Tensor:
-            with _seeded(generator, 0):
+            with seeded(generator, 0):
                 return draw(p)
 
-        style = style_of(again, named, name, sizes=sizes, random=True)
-        with _seeded(generator, int(rng.integers(1 << 62))):
+        style = style_of(again, named, name, sizes=sizes)
+        with seeded(generator, int(rng.integers(1 << 62))):
             return array(style(draw, named))
 
 
 @contextmanager
-def _seeded(generator: torch.Generator, seed: int) -> Iterator[None]:
+def seeded(generator: torch.Generator, seed: int) -> Iterator[None]:
     """Seed a generator, and for a while that of distributions, which take no other."""
-    with _lock, torch.random.fork_rng(devices=[]):
-        generator.manual_seed(seed)
-        torch.default_generator.manual_seed(seed)
+    device = generator.device
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with _lock, torch.random.fork_rng(devices=devices):
+        for own in (
+            generator,
+            torch.default_generator,
+            *(torch.cuda.default_generators[k] for k in devices),
+        ):
+            own.manual_seed(seed)
         yield
 
 
@@ -117,7 +123,6 @@ def style_of(
     *,
     sizes: Iterable[int] = (),
     shape: tuple[int, ...] | None = None,
-    random: bool = False,
 ) -> Style:
     """Find out whether a function takes leading axes, or the parameters of one point.
 
@@ -133,8 +138,6 @@ def style_of(
         Sizes that are no number of points.
     shape : tuple of int, optional
         Shape that must come out for one point.
-    random : bool, default=False
-        Whether it draws at random.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def style_of(
     if _is_batched(whole, function, many, wanted):
         return direct
     if isinstance(one, Tensor) and tuple(one.shape) == wanted:
-        return looped if random or not _can_be_mapped(function, many) else mapped
+        return mapped if _can_be_mapped(function, many) else looped
     raise _refusal(name, many, whole, one, shape)
 
 

@@ -109,8 +109,8 @@ class Ordered(Distribution):
         return draws.sort(-1).values
 
 
-class UniformDirection(Distribution):
-    """Unit vectors all of whose directions are alike.
+class UnitVector(Distribution):
+    """Uniform law of directions.
 
     Parameters
     ----------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -12,15 +13,19 @@ from torch.distributions import Distribution
 
 from sklgen.families._base import Array
 from sklgen.mcmc._model import BayesianModel
-from sklgen.mcmc._posterior import BLOCK, Posterior
-from sklgen.mcmc._torch_calls import Named, array, style_of, tensor
+from sklgen.mcmc._posterior import BLOCK, Posterior, frame_of
+from sklgen.mcmc._torch_calls import Named, array, seeded, style_of, tensor, torch_call
 from sklgen.mcmc._torch_laws import in_double, transform_of
 from sklgen.mcmc._torch_trace import Function, traced, unchecked
 from sklgen.mcmc._torch_transforms import forward
 from sklgen.mcmc._transforms import Joint
 
-# Positions that are evaluated at once.
-_MOST = 128
+__all__ = ["TorchPosterior", "torch_call"]
+
+# Draws of priors that tell where they are.
+_FRAME_DRAWS = 400
+# Positions that are evaluated at once, at most: with many rows and with few.
+_LEAST_MOST, _MOST = 16, 128
 # Numbers of log-likelihoods below which threads cost more than they give.
 _FEW = 1 << 15
 # From positions to log-densities, and their gradients if asked for.
@@ -64,6 +69,7 @@ class TorchPosterior(Posterior):
         self.n_dim = self._joint.size
         data = (X, weight) if y is None else (X, weight, y)
         self._data = tuple(tensor(x, device) for x in data)
+        self.frame = frame_of(self._prior_draws(priors))
         self._asked: dict[tuple[int, bool], Asked] = {}
         self._find_style()
 
@@ -89,38 +95,36 @@ class TorchPosterior(Posterior):
         return {name: array(x) for name, x in found.items()}
 
     def _ask(self, u: Array, *, gradient: bool) -> tuple[Array, ...]:
-        answers = []
-        for low in range(0, max(len(u), 1), _MOST):
-            x = tensor(np.array(u[low : low + _MOST]), self._device)
-            key = len(x), gradient
-            if key not in self._asked:
-                self._asked[key] = self._prepared(*key)
-            with _threads_for(x.shape[0] * len(self._data[0]), x.device):
-                answers.append([part.cpu().numpy() for part in self._asked[key](x)])
+        answers, n = [], len(self._data[0])
+        most = min(max(_LEAST_MOST, _FEW // max(n, 1)), _MOST)
+        for low in range(0, max(len(u), 1), most):
+            x = tensor(np.array(u[low : low + most]), self._device)
+            with _threads_for(len(x) * n, x.device):
+                asked = self._asked.get((len(x), gradient))
+                if asked is None:
+                    asked = self._prepared(len(x), gradient=gradient)
+                    self._asked[len(x), gradient] = asked
+                answers.append([part.cpu().numpy() for part in asked(x)])
         if len(answers) == 1:
             return tuple(answers[0])
         return tuple(np.concatenate(parts) for parts in zip(*answers, strict=True))
 
-    def _prepared(self, n_positions: int, gradient: bool) -> Asked:  # noqa: FBT001
+    def _prepared(self, n_positions: int, *, gradient: bool) -> Asked:
         """What answers for this many positions."""
         example = np.random.default_rng(0).normal(size=(2, n_positions, self.n_dim))
         points = tensor(example, self._device)
-        n = len(self._data[0])
-        size = (
-            max(1, BLOCK // max(1, n_positions)) if self._model.independent_rows else n
-        )
-        if size >= n:
+        size = max(1, BLOCK // max(1, n_positions))
+        if size >= len(self._data[0]) or not self._model.independent_rows:
             whole = lambda u: (
                 self._log_prior_density(u) + self._log_likelihood(u, *self._data)
             )
             return _compiled(whole, points, (), gradient=gradient)
         prior = _compiled(self._log_prior_density, points, (), gradient=gradient)
         blocks = list(zip(*(torch.split(x, size) for x in self._data), strict=True))
+        examples = {len(block[0]): block for block in (blocks[0], blocks[-1])}
         by_size = {
-            len(block[0]): _compiled(
-                self._log_likelihood, points, block, gradient=gradient
-            )
-            for block in (blocks[0], blocks[-1])
+            n: _compiled(self._log_likelihood, points, block, gradient=gradient)
+            for n, block in examples.items()
         }
 
         def total(u: Tensor) -> tuple[Tensor, ...]:
@@ -162,6 +166,19 @@ class TorchPosterior(Posterior):
             params[name], log_jacobian = forward(part, piece)
             total = total + log_jacobian
         return params, total
+
+    def _prior_draws(self, priors: Mapping[str, Distribution]) -> Array:
+        """Vectors without bounds (m, d) of draws, NaN of laws without any."""
+        out = np.full((_FRAME_DRAWS, self.n_dim), np.nan)
+        with seeded(torch.Generator(), 0), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some laws tell of draws near to a bound
+            for name, prior in priors.items():
+                with suppress(ValueError, NotImplementedError):
+                    law = in_double(prior, "cpu")
+                    x = array(law.sample(torch.Size([_FRAME_DRAWS])))
+                    drawn = self._joint.parts[name].to_unconstrained(x)
+                    out[:, self._joint.slices[name]] = drawn
+        return out
 
     def _find_style(self) -> None:
         """Find out whether the model's function takes many points."""

@@ -16,7 +16,7 @@ from sklgen.mcmc._diagnostics import ess_mean, r_hat
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._run import sample_nuts
 from sklgen.mcmc._torch_calls import torch_call
-from sklgen.mcmc._torch_laws import Ordered, UniformDirection, in_double, transform_of
+from sklgen.mcmc._torch_laws import Ordered, UnitVector, in_double, transform_of
 from sklgen.mcmc._torch_trace import Untraceable, traced
 from sklgen.mcmc._torch_transforms import forward
 
@@ -78,7 +78,7 @@ def normal_rows_behind_torch(params, X, y):
     return D.Normal(params["mean"][..., None], scale[..., None]).log_prob(X[:, 0])
 
 
-NORMAL = {"mean": D.Normal(1.0, 2.0), "scale": D.HalfNormal(0.5)}
+NORMAL = {"mean": D.Normal(1.0, 2.0, validate_args=True), "scale": D.HalfNormal(0.5)}
 LOGIT = {"slopes": D.Normal(torch.zeros(3), 2.0)}
 
 
@@ -142,13 +142,14 @@ def test_numbers_that_leave_torch_are_not_frozen():
         u = u + 1.0
 
 
-def test_models_are_called_once_for_each_number_of_positions():
+@pytest.mark.parametrize("function", FUNCTIONS[:3])
+def test_models_are_called_once_for_each_number_of_positions(function):
     n_calls = 0
 
     def counted(params, X, y):
         nonlocal n_calls
         n_calls += 1
-        return normal_rows(params, X, y)
+        return function(params, X, y)
 
     given = posterior(NORMAL, counted, rows())
     given.value_and_gradient(np.zeros((4, 2)))
@@ -383,8 +384,37 @@ def test_densities_are_finite_far_out(name):
     assert not np.isnan(gradient).any()
 
 
+def test_supports_of_mixtures_are_united():
+    parts = D.Uniform(torch.tensor([0.5, 0.0]), torch.tensor([1.0, 3.0]))
+    law = D.MixtureSameFamily(D.Categorical(torch.ones(2)), parts)
+    transform = transform_of(law)
+    assert (transform.lower, transform.upper) == (0.0, 3.0)
+
+
+def test_ordered_numbers_have_the_law_of_order_statistics():
+    x = np.sort(np.random.default_rng(0).normal(size=(4, 3)), axis=1)
+    found = Ordered(D.Normal(0.0, 1.0), 3).log_prob(torch.from_numpy(x))
+    expected = stats.norm.logpdf(x).sum(axis=1) + math.log(6.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_frames_are_those_of_the_priors():
+    class Improper(D.Normal):
+        def sample(self, shape):
+            raise NotImplementedError
+
+    priors = {
+        "a": D.Normal(torch.tensor([10.0, -5.0]), 3.0),
+        "b": D.LogNormal(2.0, 0.5),
+        "c": Improper(5.0, 3.0),
+    }
+    frame = posterior(priors, nothing).frame
+    np.testing.assert_allclose(frame.origin, [10.0, -5.0, 2.0, 0.0], atol=0.6)
+    np.testing.assert_allclose(frame.scale, [3.0, 3.0, 0.5, 1.0], rtol=0.15)
+
+
 def test_directions_have_a_normal_density():
-    given = posterior({"x": UniformDirection(4)}, nothing)
+    given = posterior({"x": UnitVector(4)}, nothing)
     u = np.random.default_rng(0).normal(size=(5, 4))
     value, gradient = given.value_and_gradient(u)
     np.testing.assert_allclose(value, stats.norm.logpdf(u).sum(axis=1), rtol=1e-10)
@@ -528,6 +558,21 @@ def test_traces_refuse_what_depends_on_values():
     ):
         with torch.random.fork_rng(devices=[]), pytest.raises(Untraceable):
             traced(function, (x,))
+
+
+def test_traces_write_where_the_function_writes():
+    def function(x):
+        a, b = torch.zeros_like(x), torch.zeros_like(x)
+        view = b.view(3)
+        a += x
+        view[1:] = 2.0 * x[:2]
+        return a * b, x + b
+
+    program = traced(function, (torch.ones(3),))
+    for shift in range(3):
+        x = torch.arange(3.0) + shift
+        for a, b in zip(program(x), function(x), strict=True):
+            assert torch.equal(a, b)
 
 
 def test_traces_leave_out_what_does_nothing():
