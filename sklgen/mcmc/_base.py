@@ -216,7 +216,7 @@ class BasePosterior(_RowsMixin, BaseEstimator):
         self.converged_ = not problems
         if problems:
             message = f"{type(self).__name__}: {' '.join(problems)}"
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+            warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
     def _predictive(self) -> Predictive:
         flat = {k: x.reshape(-1, *x.shape[2:]) for k, x in self.posterior_.items()}

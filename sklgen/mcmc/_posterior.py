@@ -20,6 +20,8 @@ from sklgen.mcmc.priors._coordinates import InCoordinates
 
 Answer = TypeVar("Answer")
 
+# Samplers look where numbers overflow, and turn back.
+_UNREACHABLE = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 # Numbers of log-likelihoods that are made at once.
 BLOCK = 1 << 18
 # Draws of priors that tell where they are.
@@ -172,6 +174,7 @@ class NumpyPosterior(Posterior):
         function, data = self._model.compiled(self._X, self._y, self._weight)
         return CompiledDensity(function, self.n_dim, data, n_threads=n_threads)
 
+    @_UNREACHABLE
     def value(self, u: Array) -> Array:
         """Log-densities (A,) at positions (A, d), up to a constant."""
         params, total = self._joint.to_constrained(u)
@@ -181,6 +184,7 @@ class NumpyPosterior(Posterior):
             total = total + self._pointwise(params, rows) @ self._weight[rows]
         return total
 
+    @_UNREACHABLE
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
         params, total = self._joint.to_constrained(u)

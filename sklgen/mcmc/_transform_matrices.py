@@ -245,20 +245,23 @@ class CovarianceByPrecision(_Triangular):
     def _root(self) -> Array:
         return np.eye(self.n) if self.frame is None else self.frame
 
+    def _inverse_root(self, u: Array) -> Array:
+        """Matrix whose square is x."""
+        return np.asarray(np.linalg.inv(self._factor(u)) @ np.linalg.inv(self._root))
+
     def _forward(self, u: Array) -> tuple[Array, Array]:
-        inverse = np.linalg.inv(self._root @ self._factor(u))
+        inverse = self._inverse_root(u)
         volume = (self.n + 1.0) * np.log(np.diagonal(self._root)).sum()
         constant = self.n * np.log(2.0) - volume
         log_jacobian = self._diagonal(u) @ self._powers + constant
         return np.swapaxes(inverse, -1, -2) @ inverse, np.asarray(log_jacobian)
 
     def _pull_back(self, gradient: Array, u: Array) -> Array:
-        T = self._factor(u)
-        inverse = np.linalg.inv(self._root @ T)
+        inverse = self._inverse_root(u)
         across = np.swapaxes(inverse, -1, -2)
         both = gradient + np.swapaxes(gradient, -1, -2)
         by_product = -across @ inverse @ both @ across
-        return self._by_factor(self._root.T @ by_product, T, self._powers)
+        return self._by_factor(self._root.T @ by_product, self._factor(u), self._powers)
 
     def _supports(self, x: Array) -> bool:
         return Covariance(self.n)._supports(x)

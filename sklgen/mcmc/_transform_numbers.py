@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ class Elementwise(Transform):
     @property
     def size(self) -> int:
         """Length of a u."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def _forward(self, u: Array) -> tuple[Array, Array]:
         x, log_slope = self._map(self._shaped(u))
@@ -60,6 +61,7 @@ class Real(Elementwise):
 
     shape: tuple[int, ...] = ()
     support: ClassVar[str] = "finite"
+    is_identity: ClassVar[bool] = True
 
     def _map(self, u: Array) -> tuple[Array, Array]:
         return u, np.zeros(u.shape)

@@ -12,6 +12,7 @@ References
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Transform(ABC):
 
     # What elements of the support are, as the end of a sentence.
     support: ClassVar[str]
+    # Whether an x is its u in another shape, so that nothing needs to be computed.
+    is_identity: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -173,7 +176,7 @@ class Stacked(Transform):
     @property
     def size(self) -> int:
         """Length of a u."""
-        return int(np.prod(self.stack, dtype=np.int64)) * self.transform.size
+        return math.prod(self.stack) * self.transform.size
 
     def _forward(self, u: Array) -> tuple[Array, Array]:
         x, log_jacobian = self.transform.to_constrained(self._cut(u))
@@ -227,10 +230,15 @@ class Joint:
             Log absolute determinant of all maps.
         """
         given = np.asarray(u, dtype=np.float64)
-        x, total = {}, np.zeros(given.shape[:-1])
+        lead = given.shape[:-1]
+        x, total = {}, np.zeros(lead)
         for name, part in self.parts.items():
-            x[name], log_jacobian = part.to_constrained(given[..., self.slices[name]])
-            total = total + log_jacobian
+            own = given[..., self.slices[name]]
+            if part.is_identity:
+                x[name] = own.reshape(lead + part.shape)
+            else:
+                x[name], log_jacobian = part.to_constrained(own)
+                total += log_jacobian
         return x, total
 
     def pull_back(self, gradient: Mapping[str, ArrayLike], u: ArrayLike) -> Array:
@@ -251,8 +259,11 @@ class Joint:
         given = np.asarray(u, dtype=np.float64)
         out = np.empty(given.shape)
         for name, part in self.parts.items():
-            own = self.slices[name]
-            out[..., own] = part.pull_back(gradient[name], given[..., own])
+            own = (..., self.slices[name])
+            if part.is_identity:
+                out[own] = np.reshape(gradient[name], (*given.shape[:-1], part.size))
+            else:
+                out[own] = part.pull_back(gradient[name], given[own])
         return out
 
     def to_unconstrained(self, x: Mapping[str, ArrayLike]) -> Array:
