@@ -2,65 +2,47 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import _fit_context, clone
 from sklearn.utils import check_consistent_length, check_scalar
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklgen._random import as_generator
 from sklgen.base import _RowsMixin, check_weights
 from sklgen.em import n_threads
 from sklgen.families._base import Array
-from sklgen.mcmc._arviz import statistics, to_arviz
 from sklgen.mcmc._backend import posterior_of, uses_torch
-from sklgen.mcmc._chains import Chains, Settings, diagnose, draw
-from sklgen.mcmc._diagnostics import summarize
+from sklgen.mcmc._chained import ChainedEstimator
+from sklgen.mcmc._chains import Chains, draw
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._posterior import Posterior
 from sklgen.mcmc._predictive import Predictive
 from sklgen.mcmc._psis import LeaveOneOut, leave_one_out
 from sklgen.mcmc._starts import NoStart
-from sklgen.mixture._base import N_JOBS
 from sklgen.mixture._starts import distinct_rows
 
 # Draws whose parameters are made at once.
 _BLOCK = 1024
 
 
-class BasePosterior(_RowsMixin, BaseEstimator):
+class BasePosterior(_RowsMixin, ChainedEstimator):
     """Draws from the posterior of a model. Hook: `_default_model`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "model": [HasMethods(["parameters", "log_likelihood"]), None],
-        "sampler": [StrOptions({"nuts", "ensemble"})],
-        "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "n_warmup": [Interval(Integral, 0, None, closed="left")],
-        "n_draws": [Interval(Integral, 4, None, closed="left")],
-        "target_accept": [Interval(Real, 0, 1, closed="neither")],
-        "metric": [StrOptions({"dense", "diagonal", "low_rank"})],
-        "max_depth": [Interval(Integral, 1, 20, closed="both")],
-        "thin": [Interval(Integral, 1, None, closed="left")],
+        **ChainedEstimator._parameter_constraints,
         "dtype": [StrOptions({"float64", "float32"})],
-        "n_jobs": N_JOBS,
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     model_: BayesianModel
     posterior_: dict[str, NDArray[Any]]
-    diagnostics_: dict[str, float]
-    converged_: bool
-    _chains: Chains
     _data_hash: str
     _torch: bool
 
@@ -154,16 +136,16 @@ class BasePosterior(_RowsMixin, BaseEstimator):
         ConvergenceWarning
             If draws should not be trusted yet; `converged_` is False then.
         """
-        warm = self.warm_start and hasattr(self, "_chains")
         X, y = self._data(X, y, reset=True)
-        return self._sample_chains(X, y, check_weights(sample_weight, X), warm=warm)
+        self._sample_chains(X, y, check_weights(sample_weight, X))
+        self._judge(stacklevel=3)
+        return self
 
-    def _sample_chains(
-        self, X: Array, y: Array | None, weight: Array, *, warm: bool
-    ) -> Self:
+    def _sample_chains(self, X: Array, y: Array | None, weight: Array) -> None:
         model = clone(self._stated_model())
         data_hash = joblib.hash((X, y, weight))
-        if warm and data_hash != self._data_hash:
+        before = self._before()
+        if before is not None and data_hash != self._data_hash:
             raise ValueError(
                 "warm_start=True goes on with the posterior of the rows of the last "
                 "fit, got other rows. Set warm_start=False."
@@ -187,36 +169,16 @@ class BasePosterior(_RowsMixin, BaseEstimator):
                 self._settings(),
                 as_generator(self.random_state),
                 frame=posterior.frame,
-                going_on=self._chains if warm else None,
+                going_on=before,
             )
         except NoStart as error:
             raise ValueError(_blame(posterior, error.position)) from error
         self._chains, self._data_hash, self._torch = chains, data_hash, torch
         self.model_ = model
         self.posterior_ = _parameters(posterior, chains, np.dtype(self.dtype))
-        self._judge()
-        return self
 
-    def _settings(self) -> Settings:
-        return Settings(
-            sampler=self.sampler,
-            n_chains=self.n_chains,
-            n_warmup=self.n_warmup,
-            n_draws=self.n_draws,
-            thin=self.thin,
-            target_accept=self.target_accept,
-            metric=self.metric,
-            max_depth=self.max_depth,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
-
-    def _judge(self) -> None:
-        self.diagnostics_, problems = diagnose(self._chains, self.posterior_)
-        self.converged_ = not problems
-        if problems:
-            message = f"{type(self).__name__}: {' '.join(problems)}"
-            warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    def _named_draws(self) -> dict[str, NDArray[Any]]:
+        return self.posterior_
 
     def _predictive(self) -> Predictive:
         flat = {k: x.reshape(-1, *x.shape[2:]) for k, x in self.posterior_.items()}
@@ -298,32 +260,6 @@ class BasePosterior(_RowsMixin, BaseEstimator):
             )
         n_chains = next(iter(self.posterior_.values())).shape[0]
         return leave_one_out(self._predictive().log_likelihoods(*data, n_chains))
-
-    def summary(self) -> Any:
-        """Moments, quantiles and diagnostics of all parameters.
-
-        Returns
-        -------
-        table : pandas.DataFrame
-            A row for each number among the parameters, with its mean and standard
-            deviation and their Monte Carlo errors, its 5 %, 50 % and 95 % quantiles,
-            bulk and tail effective sample size and rank-normalised split R-hat.
-        """
-        check_is_fitted(self)
-        import pandas as pd
-
-        return pd.DataFrame(summarize(self.posterior_)).set_index("parameter")
-
-    def to_arviz(self) -> Any:
-        """Hand the draws over to ArviZ.
-
-        Returns
-        -------
-        data : arviz.InferenceData, or xarray.DataTree from ArviZ 1.0 on
-            Draws of the parameters, and what the sampler tells of each.
-        """
-        check_is_fitted(self)
-        return to_arviz(self.posterior_, statistics(self._chains))
 
 
 def _distinct(

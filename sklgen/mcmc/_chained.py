@@ -1,0 +1,92 @@
+"""What estimators of posteriors and of other densities share: chains and tables."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklgen.mcmc._arviz import statistics, to_arviz
+from sklgen.mcmc._chains import Chains, Settings, diagnose
+from sklgen.mcmc._diagnostics import summarize
+from sklgen.mixture._base import N_JOBS
+
+
+class ChainedEstimator(BaseEstimator):
+    """An estimator whose fit is draws of chains. Hook: `_named_draws`."""
+
+    # Its parameters are those of `Settings`, and some more.
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "sampler": [StrOptions({"nuts", "ensemble"})],
+        "n_chains": [Interval(Integral, 1, None, closed="left")],
+        "n_warmup": [Interval(Integral, 0, None, closed="left")],
+        "n_draws": [Interval(Integral, 4, None, closed="left")],
+        "target_accept": [Interval(Real, 0, 1, closed="neither")],
+        "metric": [StrOptions({"dense", "diagonal", "low_rank"})],
+        "max_depth": [Interval(Integral, 1, 20, closed="both")],
+        "thin": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": N_JOBS,
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    warm_start: bool
+    diagnostics_: dict[str, float]
+    converged_: bool
+    _chains: Chains
+
+    @abstractmethod
+    def _named_draws(self) -> Mapping[str, NDArray[Any]]:
+        """Draws (n_chains, n_draws, ...) by the names of what was drawn."""
+
+    def _settings(self) -> Settings:
+        names = [field.name for field in fields(Settings)]
+        return Settings(**{name: getattr(self, name) for name in names})
+
+    def _before(self) -> Chains | None:
+        """Chains to go on from, if that is what the user wants."""
+        return getattr(self, "_chains", None) if self.warm_start else None
+
+    def _judge(self, *, stacklevel: int) -> None:
+        """Set what tells whether to trust the draws, and warn if not."""
+        self.diagnostics_, problems = diagnose(self._chains, self._named_draws())
+        self.converged_ = not problems
+        if problems:
+            message = f"{type(self).__name__}: {' '.join(problems)}"
+            warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
+
+    def summary(self) -> Any:
+        """Moments, quantiles and diagnostics of all that was drawn.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            A row for each number, with its mean and standard deviation and their Monte
+            Carlo errors, its 5 %, 50 % and 95 % quantiles, bulk and tail effective
+            sample size and rank-normalised split R-hat.
+        """
+        check_is_fitted(self)
+        import pandas as pd
+
+        return pd.DataFrame(summarize(self._named_draws())).set_index("parameter")
+
+    def to_arviz(self) -> Any:
+        """Hand the draws over to ArviZ.
+
+        Returns
+        -------
+        data : arviz.InferenceData, or xarray.DataTree from ArviZ 1.0 on
+            Draws, and what the sampler tells of each.
+        """
+        check_is_fitted(self)
+        return to_arviz(dict(self._named_draws()), statistics(self._chains))
