@@ -92,6 +92,9 @@ def drive(
     d, n_draws = vectors.shape[2], draws.shape[1]
     x, gradient = np.empty((1, d)), np.empty((1, d))
     shrunk, slope = np.empty((1, d)), np.empty((1, d))
+    # Views are made once: each costs as much as a small density.
+    unit = vectors[POSITION]
+    one_x, one_gradient, one_slope = x[0], gradient[0], slope[0]
     n_asked = 0
     for _ in range(n_ticks):
         before = n_asked
@@ -100,11 +103,11 @@ def drive(
                 continue
             m = c if len(location) > 1 else 0
             if factor.shape[1]:
-                lower_row(location, factor, m, vectors[POSITION], c, x, 0)
+                lower_row(location, factor, m, unit, c, x, 0)
             else:
-                bend_row(basis, excess, m, vectors[POSITION], c, x, 0)
+                bend_row(basis, excess, m, unit, c, x, 0)
                 stretch_row(location, scale, m, x, 0, x, 0)
-            value = call(ask, x[0], gradient[0], data)
+            value = call(ask, one_x, one_gradient, data)
             if factor.shape[1]:
                 lower_transposed_row(factor, m, gradient, 0, slope, 0)
             else:
@@ -118,7 +121,7 @@ def drive(
                 streams,
                 c,
                 value,
-                slope[0],
+                one_slope,
                 max_depth,
                 target,
                 draws,

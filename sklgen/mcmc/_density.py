@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import _fit_context
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -19,15 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 from sklgen._random import as_generator
 from sklgen.em._threads import n_threads
 from sklgen.families._base import Array
-from sklgen.mcmc._chains import Chains, Settings, diagnose, draw
-from sklgen.mcmc._diagnostics import summarize
+from sklgen.mcmc._chained import ChainedEstimator
+from sklgen.mcmc._chains import draw
 from sklgen.mcmc._user_density import Grad, density_of
-from sklgen.mixture._base import N_JOBS
 
 _FUNCTIONS = ("log_density", "grad")
 
 
-class DensitySampler(BaseEstimator):
+class DensitySampler(ChainedEstimator):
     """Draws from a density of which the logarithm is known up to a constant.
 
     Parameters
@@ -145,26 +142,12 @@ class DensitySampler(BaseEstimator):
         "args": ["array-like"],
         "vectorized": ["boolean"],
         "names": ["array-like", None],
-        "sampler": [StrOptions({"nuts", "ensemble"})],
-        "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "n_warmup": [Interval(Integral, 0, None, closed="left")],
-        "n_draws": [Interval(Integral, 4, None, closed="left")],
-        "target_accept": [Interval(Real, 0, 1, closed="neither")],
-        "metric": [StrOptions({"dense", "diagonal", "low_rank"})],
-        "max_depth": [Interval(Integral, 1, 20, closed="both")],
-        "thin": [Interval(Integral, 1, None, closed="left")],
         "starts": ["array-like", None],
-        "n_jobs": N_JOBS,
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        **ChainedEstimator._parameter_constraints,
     }
 
     draws_: Array
     log_densities_: Array
-    diagnostics_: dict[str, float]
-    converged_: bool
-    _chains: Chains
 
     def __init__(
         self,
@@ -236,8 +219,7 @@ class DensitySampler(BaseEstimator):
         ConvergenceWarning
             If draws should not be trusted yet; `converged_` is False then.
         """
-        names = self._checked_names()
-        warm = self.warm_start and hasattr(self, "_chains")
+        self._checked_names()
         density = density_of(
             self.log_density,
             self.n_dim,
@@ -252,15 +234,11 @@ class DensitySampler(BaseEstimator):
             self._settings(),
             as_generator(self.random_state),
             starts=None if self.starts is None else np.asarray(self.starts),
-            going_on=self._chains if warm else None,
+            going_on=self._before(),
         )
         self.draws_ = self._chains.positions
         self.log_densities_ = self._chains.log_densities
-        self.diagnostics_, problems = diagnose(self._chains, self._named(names))
-        self.converged_ = not problems
-        if problems:
-            message = f"{type(self).__name__}: {' '.join(problems)}"
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        self._judge(stacklevel=3)
         return self
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Array:
@@ -283,35 +261,11 @@ class DensitySampler(BaseEstimator):
         pooled = self.draws_.reshape(-1, self.draws_.shape[-1])
         return pooled[as_generator(random_state).integers(len(pooled), size=n_samples)]
 
-    def summary(self) -> Any:
-        """Moments, quantiles and diagnostics of all coordinates.
-
-        Returns
-        -------
-        table : pandas.DataFrame
-            A row for each coordinate, with its mean and standard deviation and their
-            Monte Carlo errors, its 5 %, 50 % and 95 % quantiles, bulk and tail
-            effective sample size and rank-normalised split R-hat.
-        """
-        check_is_fitted(self)
-        import pandas as pd
-
-        named = self._named(self._checked_names())
-        return pd.DataFrame(summarize(named)).set_index("parameter")
-
-    def _settings(self) -> Settings:
-        return Settings(
-            sampler=self.sampler,
-            n_chains=self.n_chains,
-            n_warmup=self.n_warmup,
-            n_draws=self.n_draws,
-            thin=self.thin,
-            target_accept=self.target_accept,
-            metric=self.metric,
-            max_depth=self.max_depth,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
+    def _named_draws(self) -> dict[str, Array]:
+        names = self._checked_names()
+        if names is None:
+            return {"x": self.draws_}
+        return {name: self.draws_[..., i] for i, name in enumerate(names)}
 
     def _checked_names(self) -> list[str] | None:
         if self.names is None:
@@ -322,12 +276,6 @@ class DensitySampler(BaseEstimator):
                 f"names must be n_dim={self.n_dim} distinct names, got {names}."
             )
         return names
-
-    def _named(self, names: list[str] | None) -> dict[str, Array]:
-        """Draws by the names of coordinates."""
-        if names is None:
-            return {"x": self.draws_}
-        return {name: self.draws_[..., i] for i, name in enumerate(names)}
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
