@@ -14,6 +14,9 @@ Params = Mapping[str, Any]
 # From parameters (..., *shape) to the log-likelihood of all rows (...) and its
 # derivatives by each of them.
 Likelihood = Callable[[Params], tuple[Array, dict[str, Array]]]
+# A function that numba compiles, of a vector without bounds, of a gradient that it
+# writes into and of what comes second here: arrays and numbers.
+Compiled = tuple[Callable[..., float], tuple[Any, ...]]
 
 
 class BayesianModel(BaseEstimator, ABC):
@@ -29,6 +32,11 @@ class BayesianModel(BaseEstimator, ABC):
         A function of the parameters that gives the log-likelihood of all rows, each
         times its weight, and a dict with its derivatives by each parameter. Without it
         derivatives are taken by differences.
+    ``compiled(X, y, weight)``
+        A function that numba has compiled, and a tuple of arrays and numbers: called as
+        ``function(u, gradient, *tuple)`` with the vector of all parameters without
+        bounds it returns the log-posterior, and writes its derivatives. Chains then
+        never leave compiled code.
     ``simulate(params, X, rng)``
         New targets (..., n) for the rows of X. A model of rows gets None for X and
         returns rows (..., d), one for each draw of the parameters.
@@ -55,7 +63,7 @@ class BayesianModel(BaseEstimator, ABC):
 
     @abstractmethod
     def parameters(self, X: Any, y: Any) -> Mapping[str, Any]:
-        """Priors of the parameters.
+        """Choose priors of the parameters.
 
         Parameters
         ----------

@@ -169,9 +169,12 @@ class NumpyPosterior(Posterior):
 
     def density(self, n_threads: int) -> Posterior | CompiledDensity:
         """What samplers run on: compiled code, if the model has it."""
-        if not hasattr(self._model, "compiled"):
+        made = None
+        if hasattr(self._model, "compiled"):
+            made = self._model.compiled(self._X, self._y, self._weight)
+        if made is None:
             return self
-        function, data = self._model.compiled(self._X, self._y, self._weight)
+        function, data = made
         return CompiledDensity(function, self.n_dim, data, n_threads=n_threads)
 
     @_UNREACHABLE

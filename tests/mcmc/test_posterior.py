@@ -7,8 +7,9 @@ from scipy import stats
 from scipy.optimize import approx_fprime
 
 from sklgen.mcmc import BayesianModel
+from sklgen.mcmc._compiled import CompiledDensity
 from sklgen.mcmc._posterior import NumpyPosterior, frame_of
-from sklgen.mcmc.models import GaussianModel
+from sklgen.mcmc.models import GaussianModel, LinearModel, LogisticModel, PoissonModel
 from sklgen.mcmc.priors import Flat, Gamma, HalfNormal, Normal
 
 
@@ -174,17 +175,51 @@ def gaussian_data(seed=0, n=50, d=3):
     return X, rng.integers(1, 4, n).astype(float)
 
 
-@pytest.mark.parametrize("d", [1, 3])
-def test_the_compiled_gaussian_is_the_one_of_its_parts(d):
-    X, weight = gaussian_data(d=d)
-    target = posterior(GaussianModel(), X, None, weight)
+def line_data(n_columns, law):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, n_columns)) * 3.0 + 1.0  # more rows than a block
+    eta = X @ rng.normal(size=n_columns) / 3.0
+    y = {
+        "linear": eta + rng.normal(size=600),
+        "two": (eta > 0).astype(float),
+        "three": rng.integers(3, size=600).astype(float),
+        "counts": rng.poisson(np.exp(np.minimum(eta, 3.0))).astype(float),
+    }[law]
+    return X, y, rng.integers(1, 4, 600).astype(float)
+
+
+COMPILED = {
+    "gaussian": (GaussianModel(), (*gaussian_data()[:1], None, gaussian_data()[1])),
+    "one column": (GaussianModel(), (gaussian_data(d=1)[0], None, np.ones(50))),
+    "linear": (LinearModel(), line_data(3, "linear")),
+    "linear, no intercept": (LinearModel(intercept=False), line_data(2, "linear")),
+    "logistic": (LogisticModel(), line_data(3, "two")),
+    "logistic, no intercept": (LogisticModel(intercept=False), line_data(3, "two")),
+    "softmax": (LogisticModel(scale=0.7), line_data(2, "three")),
+    "softmax, no intercept": (LogisticModel(intercept=False), line_data(2, "three")),
+    "poisson": (PoissonModel(), line_data(2, "counts")),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_posteriors_are_those_of_their_parts(name):
+    model, data = COMPILED[name]
+    target = posterior(model, *data)
     compiled = target.density(1)
+    assert isinstance(compiled, CompiledDensity)
     u = np.random.default_rng(1).normal(size=(6, target.n_dim))
     value, gradient = compiled.value_and_gradient(u)
-    assert_allclose(np.ptp(value - target.value(u)), 0.0, atol=1e-9)
+    assert_allclose(np.ptp(value - target.value(u)), 0.0, atol=1e-9 * abs(value).max())
     for row, slope in zip(u, gradient, strict=True):
         found = approx_fprime(row, lambda x: compiled.value(x[None])[0], 1e-7)
-        assert_allclose(slope, found, rtol=1e-4, atol=1e-3)
+        assert_allclose(slope, found, rtol=1e-4, atol=1e-6 * np.abs(value).max())
+
+
+def test_data_that_do_not_stay_in_the_cache_are_read_for_all_chains_at_once():
+    X, y, weight = line_data(3, "two")
+    X, y, weight = (np.concatenate([part] * 20) for part in (X, y, weight))
+    target = posterior(LogisticModel(), X, y, weight)
+    assert target.density(1) is target
 
 
 def test_the_log_likelihood_of_a_gaussian_is_scipys():

@@ -15,6 +15,7 @@ from sklgen.families._special import digamma_excess, stirling_remainder
 from sklgen.mcmc._model import Params
 from sklgen.mcmc._transforms import bounded_exp
 from sklgen.mcmc.models import _row_kernels as kernels
+from sklgen.mcmc.models._line_kernels import POISSON
 from sklgen.mcmc.models._predictor import LinearPredictorModel, closed_by
 from sklgen.mcmc.models._rows import Closed, RowLaw
 from sklgen.mcmc.priors import Exponential, Prior
@@ -171,6 +172,10 @@ class PoissonModel(CountModel):
     def _log_density(self, eta: Array, params: Params, y: Array) -> Array:
         eta = np.clip(eta, -kernels.LARGEST_LOG, kernels.LARGEST_LOG)
         return np.asarray(y * eta - np.exp(eta) - gammaln(y + 1.0))
+
+    @property
+    def _compiled_law(self) -> int:
+        return POISSON
 
     def _law(self, y: Array, weight: Array) -> RowLaw:
         constant = -float(weight @ gammaln(y + 1.0))

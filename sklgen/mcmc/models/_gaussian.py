@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from sklgen.families._base import Array
-from sklgen.mcmc._model import BayesianModel, Params
+from sklgen.mcmc._model import BayesianModel, Compiled, Params
 from sklgen.mcmc._transform_matrices import CovarianceByPrecision
 from sklgen.mcmc._transform_numbers import Affine
 from sklgen.mcmc.models._gaussian_kernels import log_posterior
@@ -48,7 +48,7 @@ class GaussianModel(BayesianModel):
         self.scale = scale
 
     def parameters(self, X: Array, y: Any = None) -> Mapping[str, Any]:
-        """Priors of the parameters: "mean" (d,) and "covariance" (d, d).
+        """Choose priors of the parameters: "mean" (d,) and "covariance" (d, d).
 
         Parameters
         ----------
@@ -109,9 +109,7 @@ class GaussianModel(BayesianModel):
         out -= (np.log(diagonal).sum(axis=1) + 0.5 * d * np.log(2 * np.pi))[:, None]
         return out.reshape(*lead, len(X))
 
-    def compiled(
-        self, X: Array, y: Any, weight: Array
-    ) -> tuple[Callable[..., float], tuple[Any, ...]]:
+    def compiled(self, X: Array, y: Any, weight: Array) -> Compiled:
         """Give the log-posterior as compiled code, with the sums that it needs.
 
         Parameters

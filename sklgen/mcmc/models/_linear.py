@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from sklgen.families._base import Array
 from sklgen.families._special import HALF_LOG_2_PI
-from sklgen.mcmc._model import Likelihood, Params
+from sklgen.mcmc._model import Compiled, Likelihood, Params
 from sklgen.mcmc.models._design import Design
+from sklgen.mcmc.models._line_kernels import linear_posterior
+from sklgen.mcmc.models._lines import normal_laws
 from sklgen.mcmc.models._location_scale import LocationScaleModel, size_or
 from sklgen.mcmc.models._row_kernels import gaussian
 from sklgen.mcmc.models._rows import Closed, RowLaw
@@ -117,6 +119,32 @@ class LinearModel(LocationScaleModel):
             return super().likelihood(X, y, weight)
         return _LeastSquares(self._design(X), np.asarray(y), np.asarray(weight))
 
+    def compiled(self, X: Array, y: Array, weight: Array) -> Compiled | None:
+        """Give the log-posterior as compiled code, unless there are groups.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows.
+        y : ndarray of shape (n_samples,)
+            Their targets.
+        weight : ndarray of shape (n_samples,)
+            Weight of each row.
+
+        Returns
+        -------
+        compiled : tuple or None
+            A function of vectors without bounds and of a gradient to write into, and
+            what else it takes.
+        """
+        if self.groups is not None:
+            return None
+        priors = self.parameters(X, y)
+        sums = _LeastSquares(self._design(X), np.asarray(y), np.asarray(weight))
+        sigma: Any = priors["sigma"]
+        data = (*normal_laws(priors), *sums.data, sigma.law.rate, sigma.lower)
+        return linear_posterior, data
+
     def _unit(self, y: Array) -> tuple[float, float]:
         return float(y.mean()), size_or(float(y.std()), y)
 
@@ -160,6 +188,12 @@ class _LeastSquares:
         error = target - columns @ self._best
         self._least = float(error @ error)
         self._factor = np.asarray(np.linalg.qr(columns, mode="r"))
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """What compiled code needs of it."""
+        units = self._design.units
+        return units, self._best, self._factor, self._least, self._total
 
     def __call__(self, params: Params) -> Closed:
         """Log-likelihoods (A,) and derivatives at parameters (A, *shape)."""

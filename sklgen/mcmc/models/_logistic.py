@@ -11,6 +11,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklgen.families._base import Array
 from sklgen.mcmc._model import Params
 from sklgen.mcmc.models import _row_kernels as kernels
+from sklgen.mcmc.models._line_kernels import LOGISTIC, SOFTMAX
 from sklgen.mcmc.models._predictor import LinearPredictorModel, closed_by
 from sklgen.mcmc.models._rows import RowLaw
 from sklgen.mcmc.priors import Prior
@@ -161,6 +162,10 @@ class LogisticModel(LinearPredictorModel):
         logs = log_softmax(eta, axis=-2)
         at = np.asarray(y, dtype=np.intp)
         return np.asarray(logs[..., at, np.arange(len(at))])
+
+    @property
+    def _compiled_law(self) -> int:
+        return SOFTMAX if self._stack else LOGISTIC
 
     def _law(self, y: Array, weight: Array) -> RowLaw:
         labels = np.asarray(y, dtype=np.float64)
