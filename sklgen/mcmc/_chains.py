@@ -58,7 +58,6 @@ class Settings:
     target_accept: float = 0.8
     metric: Kind = "dense"
     max_depth: int = 10
-    n_jobs: int | None = None
     verbose: int = 0
 
 

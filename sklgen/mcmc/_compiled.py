@@ -21,8 +21,8 @@ from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc._evaluate import SelfDriven, note
 from sklgen.mcmc._metric import Metric
 
-# Seconds after which Python has a look at signals, and leapfrogs before the first.
-_PAUSE, _FIRST_TICKS = 0.1, 64
+# Seconds after which Python has a look at signals.
+_PAUSE = 0.1
 # Kind of an argument of a density: its dtype and its number of dimensions.
 _Kind = tuple[np.dtype[Any], int]
 
@@ -55,7 +55,9 @@ class CompiledDensity(SelfDriven):
         n_threads: int = 1,
     ) -> None:
         self.n_dim = n_dim
-        self._function, self._n_threads = function, n_threads
+        # Not all of numba's thread pools can be entered by several threads.
+        own_threads = function.targetoptions.get("parallel", False)
+        self._n_threads = 1 if own_threads else n_threads
         self._args = [np.asarray(arg, order="C") for arg in args]
         for k, arg in enumerate(self._args):
             if arg.dtype.kind not in "biufc":
@@ -107,7 +109,7 @@ class CompiledDensity(SelfDriven):
             (state.vectors, state.numbers, state.counts, state.streams),
             (trace.positions, trace.records, trace.gradients),
         )
-        n_asked, n_ticks = 0, _FIRST_TICKS
+        n_asked, n_ticks = 0, 1
         with _pool(n_threads) as pool:
             while (state.n_drawn < n_draws).any():
                 begin = time.perf_counter()

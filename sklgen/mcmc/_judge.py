@@ -164,7 +164,7 @@ def _disagreement(labels: NDArray[Any], values: Array) -> list[str]:
     bad = bad[np.argsort(-values[bad], kind="stable")]
     return [
         f"Chains do not agree yet: R-hat is above {R_HAT} for "
-        f"{_named(labels, values, bad, '.4g')}. Raise n_warmup and n_draws; "
+        f"{_named(labels, values, bad, '.3f')}. Raise n_warmup and n_draws; "
         "if it stays so, there may be several modes, or parameters that nothing tells."
     ]
 

@@ -216,7 +216,7 @@ def test_interrupted_runs_keep_their_draws():
     density = correlated(3, n_threads=2)
 
     def impatient(stage, done, total):
-        if stage == "sampling":
+        if stage == "sampling" and done > 1_000:
             raise KeyboardInterrupt
 
     run = sample(density, 3, n_draws=100_000, monitor=impatient)
@@ -243,3 +243,15 @@ def test_what_numba_compiles():
     assert is_compiled(gaussian)
     assert not is_compiled(gaussian.py_func)
     assert not is_compiled(np.sum)
+
+
+def test_densities_with_threads_of_their_own():
+    @njit(parallel=True)
+    def rows(x, gradient, y):
+        gradient[0] = (y - x[0]).sum()
+        return -0.5 * ((y - x[0]) ** 2).sum()
+
+    y = np.random.default_rng(0).normal(size=50)
+    density = CompiledDensity(rows, 1, (y,), n_threads=2)
+    run = sample(density, 1, n_draws=2_000)
+    assert abs(run.positions.std() * np.sqrt(50) - 1) < 0.1
