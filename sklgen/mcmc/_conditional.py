@@ -127,7 +127,7 @@ class NumberPosterior(ConditionalPosterior):
         *,
         random_state: Any = None,
     ) -> Array:
-        """Quantiles of the predictive law of the target of each row.
+        """Find quantiles of the predictive law of the target of each row.
 
         Parameters
         ----------

@@ -68,7 +68,6 @@ class PosteriorRegressor(RegressorMixin, NumberPosterior):
     --------
     PosteriorSampler : Models of any kind, with references.
 
-
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
