@@ -36,6 +36,7 @@ from sklgen.hmm import (
     PoissonHMM,
     TabularHMM,
 )
+from sklgen.mcmc import PosteriorSampler
 from sklgen.mixture import (
     DirichletMixture,
     DirichletMultinomialMixture,
@@ -76,6 +77,7 @@ NUMBERS = {
         3, covariance_type="tied", random_state=0
     ),
     "DirichletProcessMixture": DirichletProcessMixture(random_state=0),
+    "PosteriorSampler, one Gaussian": PosteriorSampler(random_state=0),
 }
 MODELS = {
     "Old Faithful": NUMBERS,
@@ -124,7 +126,8 @@ MODELS = {
 #
 # The score is the mean log-likelihood per held-out row, in nats: higher is better, and
 # comparable within one table; whole sequences are held out. K is the number of
-# components, which some models find, of states, of topics, or of clusters.
+# components, which some models find, of states, of topics, or of clusters; a posterior
+# is of one Gaussian, averaged over its parameters.
 # The first fit and the first sample after an installation compile kernels, which takes
 # some seconds; here that happens before the clock starts.
 
@@ -147,9 +150,10 @@ for data_name, X in DATA.items():
         _, sample_seconds = timed(model.sample, 10_000, random_state=0)
         score = model.score(test)
         fitted[data_name, model_name], scores[data_name, model_name] = model, score
-        parts = next(getattr(model, name) for name in PARTS if hasattr(model, name))
+        parts = [getattr(model, name) for name in PARTS if hasattr(model, name)]
+        n_parts = len(parts[0]) if parts else 1
         print(
-            f"  {model_name:<36}{len(parts):>4}{score:>11.3f}"
+            f"  {model_name:<36}{n_parts:>4}{score:>11.3f}"
             f"{fit_seconds:>8.3f}{sample_seconds:>10.4f}"
         )
 
