@@ -79,6 +79,11 @@ def _exp(u: Tensor, largest: float = 700.0) -> Tensor:
     return _BoundedExp.apply(u, largest)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def _log_slope(u: Tensor, largest: float = 700.0) -> Tensor:
+    """Log of the derivative of `_exp`, which falls off where that is bounded."""
+    return u - (u - u.clamp(-largest, largest)) ** 2
+
+
 def _within(x: Tensor, least: Tensor | None, most: Tensor | None) -> Tensor:
     return _Within.apply(x, least, most)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -123,14 +128,14 @@ def _(transform: numbers.LowerBounded, u: Tensor) -> tuple[Tensor, Tensor]:
     if np.any(transform.lower):
         least = np.nextafter(transform.lower, np.inf)
         x = _within(_constant(transform.lower, u) + x, _constant(least, u), None)
-    return x, u.sum(-1)
+    return x, _log_slope(u).sum(-1)
 
 
 @forward.register
 def _(transform: numbers.UpperBounded, u: Tensor) -> tuple[Tensor, Tensor]:
     x = _constant(transform.upper, u) - _exp(_shaped(transform, u))
     most = np.nextafter(transform.upper, -np.inf)
-    return _within(x, None, _constant(most, u)), u.sum(-1)
+    return _within(x, None, _constant(most, u)), _log_slope(u).sum(-1)
 
 
 @forward.register
@@ -154,7 +159,8 @@ def _(transform: vectors.Simplex, u: Tensor) -> tuple[Tensor, Tensor]:
 @forward.register
 def _(transform: vectors.Ordered, u: Tensor) -> tuple[Tensor, Tensor]:
     start, logs = u[..., : transform._first], u[..., transform._first :]
-    return torch.cat([start, _exp(logs)], -1).cumsum(-1), logs.sum(-1)
+    x = torch.cat([start, _exp(logs)], -1).cumsum(-1)
+    return x, _log_slope(logs).sum(-1)
 
 
 @forward.register
@@ -196,27 +202,30 @@ def _(transform: matrices.CorrelationCholesky, u: Tensor) -> tuple[Tensor, Tenso
     ), log_jacobian
 
 
-def _factor(transform: matrices._Triangular, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Lower triangular matrices, and logs of their diagonals."""
+def _factor(
+    transform: matrices._Triangular, u: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lower triangular matrices, logs of their diagonals, and what these lose."""
     i = torch.arange(transform.n, device=u.device)
     diagonal = i * (i + 3) // 2
     logs = u.index_select(-1, diagonal)
     largest = matrices._LARGEST_LOG
     elements = u.index_copy(-1, diagonal, _exp(logs, largest))
-    return _matrix(transform.n, elements, 0), logs
+    lost = (logs - _log_slope(logs, largest)).sum(-1)
+    return _matrix(transform.n, elements, 0), logs, lost
 
 
 @forward.register
 def _(transform: matrices.CovarianceCholesky, u: Tensor) -> tuple[Tensor, Tensor]:
-    L, logs = _factor(transform, u)
-    return L, logs.sum(-1)
+    L, logs, lost = _factor(transform, u)
+    return L, logs.sum(-1) - lost
 
 
 @forward.register
 def _(transform: matrices.Covariance, u: Tensor) -> tuple[Tensor, Tensor]:
-    L, logs = _factor(transform, u)
+    L, logs, lost = _factor(transform, u)
     log_jacobian = logs @ _constant(transform._powers, u) + transform.n * np.log(2.0)
-    return L @ L.mT, log_jacobian
+    return L @ L.mT, log_jacobian - lost
 
 
 @forward.register

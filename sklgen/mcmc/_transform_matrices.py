@@ -12,7 +12,7 @@ import numpy as np
 
 from sklgen.families._base import Array
 from sklgen.mcmc._transform_vectors import OfLength
-from sklgen.mcmc._transforms import bounded_exp
+from sklgen.mcmc._transforms import beyond, bounded_exp
 
 _NEAR = 1e-8
 # Diagonals of Cholesky factors: their squares are ordinary numbers too, and what comes
@@ -132,17 +132,25 @@ class _Triangular(_Square):
         L[..., i, i] = bounded_exp(self._diagonal(u), self._largest_log)
         return L
 
+    def _log_powers(self, u: Array, powers: Array) -> Array:
+        """Sum of the logs of powers of the diagonal."""
+        logs = self._diagonal(u)
+        out = logs @ powers - (beyond(logs, self._largest_log) ** 2).sum(axis=-1)
+        return np.asarray(out)
+
     def _of_factor(self, L: Array) -> Array:
         matrix = L.copy()
         i = np.arange(self.n)
         matrix[..., i, i] = np.log(L[..., i, i])
         return np.asarray(matrix[..., *np.tril_indices(self.n)])
 
-    def _by_factor(self, gradient: Array, L: Array, powers: Array) -> Array:
+    def _by_factor(self, gradient: Array, u: Array, powers: Array) -> Array:
         """Gradient in u, given that in L and powers of the diagonal besides."""
         by_element = gradient.copy()
-        i = np.arange(self.n)
-        by_element[..., i, i] = gradient[..., i, i] * L[..., i, i] + powers
+        i, logs = np.arange(self.n), self._diagonal(u)
+        slope = bounded_exp(logs, self._largest_log)
+        bend = powers - 2.0 * beyond(logs, self._largest_log)
+        by_element[..., i, i] = gradient[..., i, i] * slope + bend
         return np.asarray(by_element[..., *np.tril_indices(self.n)])
 
 
@@ -160,10 +168,10 @@ class CovarianceCholesky(_Triangular):
     support: ClassVar[str] = "lower triangular with a positive diagonal"
 
     def _forward(self, u: Array) -> tuple[Array, Array]:
-        return self._factor(u), np.asarray(self._diagonal(u).sum(axis=-1))
+        return self._factor(u), self._log_powers(u, np.ones(self.n))
 
     def _pull_back(self, gradient: Array, u: Array) -> Array:
-        return self._by_factor(gradient, self._factor(u), np.ones(self.n))
+        return self._by_factor(gradient, u, np.ones(self.n))
 
     def _supports(self, x: Array) -> bool:
         return _is_factor(x)
@@ -194,13 +202,13 @@ class Covariance(_Triangular):
 
     def _forward(self, u: Array) -> tuple[Array, Array]:
         L = self._factor(u)
-        log_jacobian = self._diagonal(u) @ self._powers + self.n * np.log(2.0)
+        log_jacobian = self._log_powers(u, self._powers) + self.n * np.log(2.0)
         return L @ np.swapaxes(L, -1, -2), np.asarray(log_jacobian)
 
     def _pull_back(self, gradient: Array, u: Array) -> Array:
         L = self._factor(u)
         by_factor = (gradient + np.swapaxes(gradient, -1, -2)) @ L
-        return self._by_factor(by_factor, L, self._powers)
+        return self._by_factor(by_factor, u, self._powers)
 
     def _supports(self, x: Array) -> bool:
         across = np.swapaxes(x, -1, -2)
@@ -253,7 +261,7 @@ class CovarianceByPrecision(_Triangular):
         inverse = self._inverse_root(u)
         volume = (self.n + 1.0) * np.log(np.diagonal(self._root)).sum()
         constant = self.n * np.log(2.0) - volume
-        log_jacobian = self._diagonal(u) @ self._powers + constant
+        log_jacobian = self._log_powers(u, self._powers) + constant
         return np.swapaxes(inverse, -1, -2) @ inverse, np.asarray(log_jacobian)
 
     def _pull_back(self, gradient: Array, u: Array) -> Array:
@@ -261,7 +269,7 @@ class CovarianceByPrecision(_Triangular):
         across = np.swapaxes(inverse, -1, -2)
         both = gradient + np.swapaxes(gradient, -1, -2)
         by_product = -across @ inverse @ both @ across
-        return self._by_factor(self._root.T @ by_product, self._factor(u), self._powers)
+        return self._by_factor(self._root.T @ by_product, u, self._powers)
 
     def _supports(self, x: Array) -> bool:
         return Covariance(self.n)._supports(x)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from sklgen.families._base import Array
-from sklgen.mcmc._transforms import Transform, bounded_exp
+from sklgen.mcmc._transforms import Transform, beyond, bounded_exp
 
 
 class Elementwise(Transform):
@@ -96,10 +96,11 @@ class LowerBounded(Elementwise):
         _check_bound("lower", self.lower, self.shape)
 
     def _map(self, u: Array) -> tuple[Array, Array]:
-        return np.maximum(self.lower + bounded_exp(u), _after(self.lower, np.inf)), u
+        x = np.maximum(self.lower + bounded_exp(u), _after(self.lower, np.inf))
+        return x, u - beyond(u) ** 2
 
     def _derivatives(self, u: Array) -> tuple[Array, Array]:
-        return bounded_exp(u), np.ones(u.shape)
+        return bounded_exp(u), 1.0 - 2.0 * beyond(u)
 
     def _supports(self, x: Array) -> bool:
         return bool((np.isfinite(x) & (x > self.lower)).all())
@@ -128,10 +129,11 @@ class UpperBounded(Elementwise):
         _check_bound("upper", self.upper, self.shape)
 
     def _map(self, u: Array) -> tuple[Array, Array]:
-        return np.minimum(self.upper - bounded_exp(u), _after(self.upper, -np.inf)), u
+        x = np.minimum(self.upper - bounded_exp(u), _after(self.upper, -np.inf))
+        return x, u - beyond(u) ** 2
 
     def _derivatives(self, u: Array) -> tuple[Array, Array]:
-        return -bounded_exp(u), np.ones(u.shape)
+        return -bounded_exp(u), 1.0 - 2.0 * beyond(u)
 
     def _supports(self, x: Array) -> bool:
         return bool((np.isfinite(x) & (x < self.upper)).all())

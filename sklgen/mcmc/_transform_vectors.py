@@ -11,7 +11,7 @@ from scipy.linalg import helmert
 from scipy.special import gammaln, log_softmax
 
 from sklgen.families._base import Array
-from sklgen.mcmc._transforms import Transform, bounded_exp
+from sklgen.mcmc._transforms import Transform, beyond, bounded_exp
 
 _SMALLEST = np.finfo(np.float64).tiny
 _NEAR = 1e-8
@@ -120,12 +120,14 @@ class Ordered(_Vector):
 
     def _forward(self, u: Array) -> tuple[Array, Array]:
         x = np.cumsum(self._steps(u), axis=-1)
-        return x, np.asarray(u[..., self._first :].sum(axis=-1))
+        logs = u[..., self._first :]
+        return x, np.asarray((logs - beyond(logs) ** 2).sum(axis=-1))
 
     def _pull_back(self, gradient: Array, u: Array) -> Array:
         by_step = np.cumsum(gradient[..., ::-1], axis=-1)[..., ::-1].copy()
         logs = (..., slice(self._first, None))
-        by_step[logs] = by_step[logs] * bounded_exp(u[logs]) + 1.0
+        bend = 1.0 - 2.0 * beyond(u[logs])
+        by_step[logs] = by_step[logs] * bounded_exp(u[logs]) + bend
         return by_step
 
     def _supports(self, x: Array) -> bool:

@@ -3,7 +3,8 @@
 Samplers see u without bounds, models see x within its support. With the log of the
 Jacobian determinant J, log p(u) = log p(x(u)) + log |J(u)|. All maps take leading axes
 of any number, for chains and draws, and stay finite and within their support for any
-finite u: beyond that of floating point numbers a density stands still.
+finite u. Where x would be no floating point number it stands still, and J falls off: a
+density of such an x alone would not, and u would run away.
 
 References
 ----------
@@ -43,6 +44,26 @@ def bounded_exp(u: Array, largest: float = _LARGEST_LOG) -> Array:
         Positive numbers.
     """
     return np.asarray(np.exp(np.clip(u, -largest, largest)))
+
+
+def beyond(u: Array, largest: float = _LARGEST_LOG) -> Array:
+    """How far logarithms are out of the bounds of `bounded_exp`.
+
+    Log-Jacobians lose its square there.
+
+    Parameters
+    ----------
+    u : ndarray
+        Logarithms.
+    largest : float, default=700.0
+        Bound of their absolute values.
+
+    Returns
+    -------
+    distance : ndarray
+        Zero within the bounds, and of the sign of u beyond.
+    """
+    return np.asarray(np.maximum(u - largest, 0.0) + np.minimum(u + largest, 0.0))
 
 
 class Transform(ABC):

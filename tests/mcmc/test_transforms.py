@@ -130,6 +130,27 @@ def test_leading_axes(transform):
         assert_allclose(pulled[at], own, rtol=1e-12, atol=1e-13)
 
 
+# Logarithms among coordinates, by their places.
+LOGS = {"positive": 1, "lower": 1, "upper": 1, "ordered": 2, "positive ordered": 0}
+LOGS |= {name: 5 for name in ("factor", "covariance", "precision", "framed precision")}
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("name", LOGS)
+def test_jacobians_fall_off_beyond_the_largest_numbers(name, sign):
+    # x stands still there, and with it any density: u must not find it better and
+    # better to go on.
+    transform, _ = CASES[name]
+    u = np.zeros((3, transform.size))
+    u[:, LOGS[name]] = sign * np.array([300.0, 750.0, 1e8])
+    value = transform.to_constrained(u)[1]
+    assert value[2] < -1e15
+    jacobian = lambda u: transform.to_constrained(u)[1]
+    slope = transform.pull_back(np.zeros((3, *transform.shape)), u)
+    assert sign * slope[1, LOGS[name]] < -80
+    assert_allclose(slope[1], central_differences(jacobian, u[1]), rtol=1e-6, atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [30.0, 1000.0, 1e8])
 def test_extreme_vectors_stay_in_the_support(transform, size):
     signs = np.random.default_rng(3).choice([-1.0, 0.0, 1.0], (50, transform.size))

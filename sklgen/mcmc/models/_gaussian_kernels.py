@@ -50,9 +50,10 @@ def log_posterior(
     for i in range(d):
         for j in range(i):
             factor[i, j] = u[at + j]
-        log = u[at + i]
-        factor[i, i] = math.exp(min(max(log, -_LARGEST), _LARGEST))
-        value += (power - i) * log
+        log = min(max(u[at + i], -_LARGEST), _LARGEST)
+        beyond = u[at + i] - log
+        factor[i, i] = math.exp(log)
+        value += (power - i) * u[at + i] - beyond * beyond
         at += i + 1
     scores = np.zeros(d)
     for i in range(d):
@@ -72,6 +73,8 @@ def log_posterior(
             value -= 0.5 * factor[i, j] * slope[j]
             gradient[at + j] = -slope[j]
             gradient[i] += total * step * factor[i, j] * scores[j]
-        gradient[at + i] = gradient[at + i] * factor[i, i] + power - i
+        beyond = u[at + i] - min(max(u[at + i], -_LARGEST), _LARGEST)
+        bend = power - i - 2.0 * beyond
+        gradient[at + i] = gradient[at + i] * factor[i, i] + bend
         at += i + 1
     return value

@@ -57,7 +57,8 @@ def linear_posterior(
     """
     q = len(units)
     value = _normal(u, gradient, location, precision)
-    above = math.exp(min(max(u[q], -_LARGEST_LOG), _LARGEST_LOG))
+    log = min(max(u[q], -_LARGEST_LOG), _LARGEST_LOG)
+    beyond, above = u[q] - log, math.exp(log)
     sigma = lower + above
     squares = least / sigma / sigma
     for i in range(len(factor)):
@@ -68,9 +69,9 @@ def linear_posterior(
         squares += far * far
         for j in range(i, q):
             gradient[j] -= factor[i, j] * units[j] * (far / sigma)
-    gradient[q] = ((squares - total) / sigma - rate) * above + 1.0
+    gradient[q] = ((squares - total) / sigma - rate) * above + 1.0 - 2.0 * beyond
     value -= 0.5 * squares + total * math.log(sigma) + rate * above
-    out: float = value + u[q]
+    out: float = value + u[q] - beyond * beyond
     return out
 
 
