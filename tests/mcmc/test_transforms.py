@@ -132,7 +132,7 @@ def test_leading_axes(transform):
 
 # Logarithms among coordinates, by their places.
 LOGS = {"positive": 1, "lower": 1, "upper": 1, "ordered": 2, "positive ordered": 0}
-LOGS |= {name: 5 for name in ("factor", "covariance", "precision", "framed precision")}
+LOGS |= dict.fromkeys(("factor", "covariance", "precision", "framed precision"), 5)
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
