@@ -15,7 +15,7 @@ from sklearn.utils import get_tags
 
 import sklgen
 from sklgen.mcmc import BayesianModel
-from sklgen.utils._instances import TRANSFORMERS
+from sklgen.utils._instances import DENSITIES, OTHERS
 from sklgen.utils.estimator_checks import INSTANCES
 from sklgen.utils.estimator_checks._supports import support_of
 
@@ -110,7 +110,7 @@ def documented(cls):
 @by_path(ESTIMATORS)
 def test_fitted_attributes_are_documented(member):
     fitted = set()
-    for make in {**INSTANCES, **TRANSFORMERS}.values():
+    for make in {**INSTANCES, **OTHERS, **DENSITIES}.values():
         model = make()
         if type(model) is not member:
             continue

@@ -205,24 +205,8 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
         return self._predictive().some(n_samples, as_generator(random_state))
 
-    def score_samples(self, X: Any, y: Any = None) -> Array:
-        """Log predictive density of each row, in nats.
-
-        It is the log of the mean density over all draws of the parameters. That of a
-        model of y given X is the density, or probability, of y.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,), default=None
-            Targets, for a model of y given X; ignored by a model of rows.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n_samples,)
-            Natural logarithm of the predictive density of each row.
-        """
+    def _log_density(self, X: Any, y: Any) -> Array:
+        """Log predictive density of each row, or of its target."""
         check_is_fitted(self)
         rows, targets = self._data(X, y)
         log_density = self._predictive().log_density(rows, targets)
@@ -256,7 +240,8 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         if joblib.hash((*data, np.ones(len(data[0])))) != self._data_hash:
             raise ValueError(
                 "score_loo takes the rows that the model was fitted to, without "
-                "weights, got others. For new rows there is `score_samples`."
+                "weights, got others. For new rows there is `score_samples`, or "
+                "`score_targets`."
             )
         n_chains = next(iter(self.posterior_.values())).shape[0]
         return leave_one_out(self._predictive().log_likelihoods(*data, n_chains))

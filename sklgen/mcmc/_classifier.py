@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import _check_y, check_is_fitted
 
 from sklgen.families._base import Array
 from sklgen.mcmc._conditional import ConditionalPosterior
@@ -97,7 +97,7 @@ class PosteriorClassifier(ClassifierMixin, ConditionalPosterior):
         return LogisticModel()
 
     def _targets(self, y: Any, *, reset: bool = False) -> Array:
-        labels = column_or_1d(y, warn=True)
+        labels = _check_y(y, y_numeric=False, estimator=self)
         if reset:
             check_classification_targets(labels)
             self.classes_ = np.unique(labels)

@@ -60,6 +60,27 @@ class ConditionalPosterior(BasePosterior):
         drawn = self._predictive().simulate(self._validate(X), n_samples, rng)
         return self._restored(drawn.T)
 
+    @available_if(model_has("log_likelihood"))
+    def score_targets(self, X: Any, y: Any) -> Array:
+        """Log predictive density, or probability, of the target of each row, in nats.
+
+        It is the log of the mean over all draws of the parameters. Its mean is a proper
+        score: that of labels is minus the log-loss.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their targets.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            Natural logarithm of the predictive density of each target.
+        """
+        return self._log_density(X, y)
+
     @available_if(model_has("probabilities"))
     def predict_proba(self, X: Any) -> Array:
         """Probability of each class: the mean over all draws of the parameters.

@@ -37,6 +37,9 @@ class BayesianModel(BaseEstimator, ABC):
         ``function(u, gradient, *tuple)`` with the vector of all parameters without
         bounds it returns the log-posterior, and writes its derivatives. Chains then
         never leave compiled code.
+    ``coordinates(priors, X, y, weight)``
+        Vectors that are about standard normal a posteriori, where a model knows better
+        ones than each prior by itself does.
     ``simulate(params, X, rng)``
         New targets (..., n) for the rows of X. A model of rows gets None for X and
         returns rows (..., d), one for each draw of the parameters.

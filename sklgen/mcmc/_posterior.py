@@ -14,9 +14,8 @@ from sklgen.families._base import Array
 from sklgen.mcmc._compiled import CompiledDensity
 from sklgen.mcmc._model import BayesianModel, Params
 from sklgen.mcmc._starts import Frame
-from sklgen.mcmc._transforms import Joint
+from sklgen.mcmc._transforms import Coordinates, Joint
 from sklgen.mcmc.priors._base import Prior
-from sklgen.mcmc.priors._coordinates import InCoordinates
 
 Answer = TypeVar("Answer")
 
@@ -75,6 +74,17 @@ def frame_of(draws: Array) -> Frame:
     scale = (high - low) / (norm.ppf(0.75) - norm.ppf(0.25))
     usable = np.isfinite(middle) & np.isfinite(scale) & (scale > 0)
     return Frame(np.where(usable, middle, 0.0), np.where(usable, scale, 1.0))
+
+
+def _prior_draws(priors: Mapping[str, Prior], joint: Joint) -> Array:
+    """Vectors without bounds (m, d) of draws; NaN for laws that have none."""
+    rng = np.random.default_rng(0)
+    out = np.full((_FRAME_DRAWS, joint.size), np.nan)
+    for name, prior in priors.items():
+        with suppress(ValueError):  # of an improper prior
+            drawn = prior.transform.to_unconstrained(prior.draw(len(out), rng))
+            out[:, joint.slices[name]] = drawn
+    return out
 
 
 def asked(function: Callable[..., Answer], params: Params, *data: Any) -> Answer:
@@ -160,9 +170,17 @@ class NumpyPosterior(Posterior):
     ) -> None:
         self._model, self._priors = model, dict(priors)
         self._X, self._y, self._weight = X, y, weight
-        self._joint = Joint({k: prior.transform for k, prior in self._priors.items()})
-        self.n_dim = self._joint.size
-        self.frame = frame_of(self._prior_draws())
+        given = None
+        if hasattr(model, "coordinates"):
+            given = model.coordinates(self._priors, X, y, weight)
+        joint = Joint({k: prior.transform for k, prior in self._priors.items()})
+        self._coordinates: Coordinates = joint if given is None else given
+        self.n_dim = self._coordinates.size
+        self.frame = (
+            frame_of(_prior_draws(self._priors, joint))
+            if given is None
+            else Frame.standard(self.n_dim)
+        )
         self.has_gradient = hasattr(model, "likelihood")
         if self.has_gradient:
             self._likelihood = model.likelihood(X, y, weight)
@@ -180,7 +198,7 @@ class NumpyPosterior(Posterior):
     @_UNREACHABLE
     def value(self, u: Array) -> Array:
         """Log-densities (A,) at positions (A, d), up to a constant."""
-        params, total = self._joint.to_constrained(u)
+        params, total = self._coordinates.to_constrained(u)
         for name, prior in self._priors.items():
             total = total + prior.value_and_gradient(params[name])[0]
         for rows in self._blocks(len(u)):
@@ -190,7 +208,7 @@ class NumpyPosterior(Posterior):
     @_UNREACHABLE
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
-        params, total = self._joint.to_constrained(u)
+        params, total = self._coordinates.to_constrained(u)
         value, slopes = asked(self._likelihood, params)
         _check_answer(value, slopes, params, total.shape)
         total = total + value
@@ -198,11 +216,11 @@ class NumpyPosterior(Posterior):
             log_prior, slope = prior.value_and_gradient(params[name])
             total += log_prior
             slopes[name] = slopes[name] + slope
-        return total, self._joint.pull_back(slopes, u)
+        return total, self._coordinates.pull_back(slopes, u)
 
     def constrain(self, u: Array) -> dict[str, Array]:
         """Parameters (..., *shape) at positions (..., d)."""
-        return self._joint.to_constrained(u)[0]
+        return self._coordinates.to_constrained(u)[0]
 
     def terms(self, u: Array) -> dict[str, Array]:
         """Log-density of each parameter, by name, and of each row, by "", at u (d,)."""
@@ -213,18 +231,6 @@ class NumpyPosterior(Posterior):
         }
         rows = slice(0, len(self._weight))
         return found | {"": self._pointwise(params, rows)[0]}
-
-    def _prior_draws(self) -> Array:
-        """Vectors without bounds (m, d) of draws; NaN of laws that need no frame."""
-        rng = np.random.default_rng(0)
-        out = np.full((_FRAME_DRAWS, self.n_dim), np.nan)
-        for name, prior in self._priors.items():
-            if isinstance(prior, InCoordinates):
-                continue
-            with suppress(ValueError):  # of an improper prior
-                drawn = prior.transform.to_unconstrained(prior.draw(len(out), rng))
-                out[:, self._joint.slices[name]] = drawn
-        return out
 
     def _pointwise(self, params: Params, rows: slice) -> Array:
         X, y = self._X[rows], None if self._y is None else self._y[rows]

@@ -125,6 +125,26 @@ class PosteriorSampler(GenerativeMixin, NumberPosterior):
     def _sample(self, n_samples: int, rng: np.random.Generator) -> Array:
         return self._predictive().simulate(None, n_samples, rng)
 
+    def score_samples(self, X: Any, y: Any = None) -> Array:
+        """Log predictive density of each row, in nats.
+
+        It is the log of the mean density over all draws of the parameters. That of a
+        model of y given X is the density, or probability, of y.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for a model of y given X; ignored by a model of rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            Natural logarithm of the predictive density of each row.
+        """
+        return self._log_density(X, y)
+
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Weighted mean of `score_samples`: higher is better.
 

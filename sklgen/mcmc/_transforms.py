@@ -217,7 +217,22 @@ class Stacked(Transform):
         return u.reshape((*u.shape[:-1], *self.stack, self.transform.size))
 
 
-class Joint:
+class Coordinates(ABC):
+    """A map of vectors onto all parameters of a model."""
+
+    size: int
+
+    @abstractmethod
+    def to_constrained(self, u: ArrayLike) -> tuple[dict[str, Array], Array]:
+        """Parameters (..., *shape) and log-Jacobians (...) at vectors (..., size)."""
+
+    @abstractmethod
+    def pull_back(self, gradient: Mapping[str, ArrayLike], u: ArrayLike) -> Array:
+        """Gradient (..., size) by u of what has gradients by the parameters."""
+
+
+@final
+class Joint(Coordinates):
     """Maps of all parameters of a model, which share one vector.
 
     Parameters

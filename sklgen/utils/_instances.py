@@ -90,17 +90,8 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         },
     ),
     **_instances(
-        "mcmc.PosteriorClassifier",
-        {"short": {"n_warmup": 300, "n_draws": 300, "metric": "diagonal"}},
-    ),
-    **_instances(
-        "mcmc.PosteriorRegressor",
-        {"short": {"n_warmup": 300, "n_draws": 300, "n_chains": 2}},
-    ),
-    **_instances(
         "mcmc.PosteriorSampler",
         {
-            "ensemble": {"sampler": "ensemble", "n_chains": 2, "n_draws": 2000},
             "thin": {"thin": 2, "n_warmup": 500, "n_draws": 500, "dtype": "float32"},
         },
     ),
@@ -178,8 +169,8 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     ),
 }
 
-# Estimators that generate nothing: scikit-learn's checks apply, the contract does not.
-TRANSFORMERS: dict[str, Callable[[], Any]] = {
+# Estimators that generate no rows: scikit-learn's checks apply, the contract does not.
+OTHERS: dict[str, Callable[[], Any]] = {
     **_instances(
         "compose.TabularEncoder",
         {
@@ -187,5 +178,28 @@ TRANSFORMERS: dict[str, Callable[[], Any]] = {
             "labels": {"categorical_features": [0], "max_categories": 5},
             "numbers": {"passthrough": [0]},
         },
+    ),
+    **_instances(
+        "mcmc.PosteriorClassifier",
+        {"diagonal": {"metric": "diagonal", "target_accept": 0.9, "n_draws": 1500}},
+    ),
+    **_instances(
+        "mcmc.PosteriorRegressor",
+        {"chains": {"n_chains": 8, "n_warmup": 500, "n_draws": 500}},
+    ),
+}
+
+
+def _log_density(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standard normal log-density, up to a constant, and its gradient."""
+    return -0.5 * (x**2).sum(axis=1), -x
+
+
+# Estimators of what is no data: no checks apply.
+DENSITIES: dict[str, Callable[[], Any]] = {
+    "DensitySampler": partial(
+        _make,
+        "mcmc.DensitySampler",
+        {"log_density": _log_density, "n_dim": 2, "grad": True},
     ),
 }

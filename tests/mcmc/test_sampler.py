@@ -22,9 +22,7 @@ from sklgen.mcmc.models import GaussianModel, LinearModel, LogisticModel
 from sklgen.mcmc.priors import Normal
 
 # Runs that are short are told of, and tested for that below.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SHORT = {"n_warmup": 300, "n_draws": 300, "random_state": 0}
 
 
@@ -177,7 +175,7 @@ def test_the_density_of_targets_is_that_of_what_is_drawn(regressor):
     X, _ = targets(n=4, seed=1)
     y = regressor.sample_y(X, 4000, random_state=0)
     for x, own in zip(X, y, strict=True):
-        log_density = regressor.score_samples(np.tile(x, (len(own), 1)), own)
+        log_density = regressor.score_targets(np.tile(x, (len(own), 1)), own)
         q = stats.norm(own.mean(), 0.7 * own.std())
         ratio = np.exp(q.logpdf(own) - log_density)
         assert abs(ratio.mean() - 1.0) < 5.0 * ratio.std() / np.sqrt(len(own))
@@ -185,10 +183,10 @@ def test_the_density_of_targets_is_that_of_what_is_drawn(regressor):
 
 def test_predictions_do_not_depend_on_blocks(regressor, monkeypatch):
     X, y = targets(seed=1)
-    before = regressor.predict(X, return_std=True), regressor.score_samples(X, y)
+    before = regressor.predict(X, return_std=True), regressor.score_targets(X, y)
     monkeypatch.setattr("sklgen.mcmc._predictive._BLOCK", 1000)
     monkeypatch.setattr("sklgen.mcmc._predictive._ROWS", 7)
-    after = regressor.predict(X, return_std=True), regressor.score_samples(X, y)
+    after = regressor.predict(X, return_std=True), regressor.score_targets(X, y)
     assert_allclose(after[0], before[0], rtol=1e-10)
     assert_allclose(after[1], before[1], rtol=1e-10)
 
@@ -197,7 +195,7 @@ def test_a_sampler_and_a_regressor_of_one_model_agree(regressor):
     X, y = targets()
     sampler = PosteriorSampler(LinearModel(), random_state=0).fit(X, y)
     assert_array_equal(sampler.posterior_["coef"], regressor.posterior_["coef"])
-    assert_allclose(sampler.score(X, y), regressor.score_samples(X, y).mean())
+    assert_allclose(sampler.score(X, y), regressor.score_targets(X, y).mean())
     assert_array_equal(sampler.predict(X), regressor.predict(X))
     with pytest.raises(ValueError, match="requires y"):
         sampler.score(X)
@@ -216,13 +214,13 @@ def test_probabilities_are_densities_of_labels(names):
     probabilities = model.predict_proba(X)
     assert_allclose(probabilities.sum(axis=1), 1.0)
     own = probabilities[np.arange(90), codes]
-    assert_allclose(np.exp(model.score_samples(X, y)), own, rtol=1e-6)
+    assert_allclose(np.exp(model.score_targets(X, y)), own, rtol=1e-6)
     assert_array_equal(model.predict(X), np.array(names)[probabilities.argmax(axis=1)])
     drawn = model.sample_y(X, 4000, random_state=0)
     shares = np.stack([(drawn == name).mean(axis=1) for name in names], axis=1)
     assert_allclose(shares, probabilities, atol=0.06)
     with pytest.raises(ValueError, match="no other labels than in fit"):
-        model.score_samples(X, ["other"] * 90)
+        model.score_targets(X, ["other"] * 90)
 
 
 def test_leave_one_out_is_what_refits_give():

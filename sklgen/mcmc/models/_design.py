@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sklgen.families._base import Array
 from sklgen.mcmc._model import Params
@@ -101,6 +102,46 @@ class Design:
         if self.first < len(self.units):
             found["coef"] = slopes[..., self.first :] * self.units[self.first :]
         return found
+
+    def of_lines(self, lines: Array) -> dict[str, Array]:
+        """Parameters, given coefficients of columns in standard units.
+
+        Parameters
+        ----------
+        lines : ndarray of shape (..., *stack, q)
+            As `lines` gives them.
+
+        Returns
+        -------
+        params : dict of str to ndarray
+            "intercept" and "coef", if there are any.
+        """
+        params = {}
+        if self.has_intercept:
+            params["intercept"] = lines[..., 0]
+        if self.first < len(self.units):
+            params["coef"] = lines[..., self.first :] / self.units[self.first :]
+        return params
+
+    def by_lines(self, gradient: Mapping[str, ArrayLike]) -> Array:
+        """Derivatives by coefficients in standard units, given those by parameters.
+
+        Parameters
+        ----------
+        gradient : mapping of str to array-like
+            By "intercept" and "coef", if there are any.
+
+        Returns
+        -------
+        slopes : ndarray of shape (..., *stack, q)
+            What `split` undoes.
+        """
+        parts = []
+        if self.has_intercept:
+            parts.append(np.asarray(gradient["intercept"])[..., None])
+        if self.first < len(self.units):
+            parts.append(np.asarray(gradient["coef"]) / self.units[self.first :])
+        return np.concatenate(parts, axis=-1)
 
     def spreads(self, params: Params) -> Array:
         """Standard deviations of effects in standard units.

@@ -11,9 +11,9 @@ from sklgen.families._base import Array
 from sklgen.mcmc._model import BayesianModel, Compiled, Params
 from sklgen.mcmc._transform_matrices import CovarianceByPrecision
 from sklgen.mcmc._transform_numbers import Affine
+from sklgen.mcmc._transforms import Joint
 from sklgen.mcmc.models._gaussian_kernels import log_posterior
 from sklgen.mcmc.priors import InverseWishart, Normal
-from sklgen.mcmc.priors._coordinates import InCoordinates
 
 # Degrees of freedom beyond the number of columns: the covariance has a mean a priori,
 # which is that of independent columns.
@@ -66,17 +66,41 @@ class GaussianModel(BayesianModel):
             raise ValueError(f"scale must be positive, got {self.scale!r}.")
         d = X.shape[1]
         spread = spread_of(X)
-        mean = Normal(X.mean(axis=0), self.scale * spread, shape=(d,))
-        covariance = InverseWishart(d + _EXTRA, np.diag(spread**2))
-        errors = X - X.mean(axis=0)
-        frame = np.linalg.cholesky(
-            np.linalg.inv(errors.T @ errors + np.diag(spread**2))
-        )
-        place = Affine(X.mean(axis=0), np.linalg.inv(frame).T / len(X))
         return {
-            "mean": InCoordinates(mean, place),
-            "covariance": InCoordinates(covariance, CovarianceByPrecision(d, frame)),
+            "mean": Normal(X.mean(axis=0), self.scale * spread, shape=(d,)),
+            "covariance": InverseWishart(d + _EXTRA, np.diag(spread**2)),
         }
+
+    def coordinates(
+        self, priors: Mapping[str, Any], X: Array, y: Any, weight: Array
+    ) -> Joint:
+        """Map vectors that are about standard normal a posteriori onto the parameters.
+
+        Parameters
+        ----------
+        priors : mapping of str to Prior
+            Their laws.
+        X : ndarray of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+        weight : ndarray of shape (n_samples,)
+            Weight of each row.
+
+        Returns
+        -------
+        coordinates : Joint
+            The mean is in units of its standard error.
+        """
+        total = weight.sum()
+        mean = weight @ X / total
+        errors = (X - mean) * np.sqrt(weight)[:, None]
+        scatter = errors.T @ errors + np.diag(spread_of(X) ** 2)
+        frame = np.linalg.cholesky(np.linalg.inv(scatter))
+        place = Affine(mean, np.linalg.inv(frame).T / total)
+        return Joint(
+            {"mean": place, "covariance": CovarianceByPrecision(len(mean), frame)}
+        )
 
     def log_likelihood(self, params: Params, X: Array, y: Any = None) -> Array:
         """Log-density of each row.
@@ -127,21 +151,19 @@ class GaussianModel(BayesianModel):
             A function of vectors without bounds, their gradient and the data.
         """
         priors = self.parameters(X, y)
-        location, covariance = priors["mean"], priors["covariance"]
-        frame, place = covariance.coordinates.frame, location.coordinates
+        places: Any = self.coordinates(priors, X, y, weight).parts
+        frame, place = places["covariance"].frame, places["mean"]
         total = weight.sum()
-        mean = weight @ X / total
-        errors = (X - mean) @ frame
-        scatter = (errors * weight[:, None]).T @ errors
+        errors = (X - place.location) * np.sqrt(weight)[:, None]
+        scatter = errors.T @ errors + priors["covariance"].scale
         return log_posterior, (
             float(total),
-            frame.T @ (mean - place.location),
-            1.0 / len(X),
-            scatter + frame.T @ covariance.prior.scale @ frame,
-            float(total + covariance.prior.df),
-            place.location - location.prior.loc,
+            float(1.0 / total),
+            frame.T @ scatter @ frame,
+            float(total + priors["covariance"].df),
+            place.location - priors["mean"].loc,
             place.factor,
-            1.0 / np.asarray(location.prior.scale) ** 2,
+            1.0 / np.asarray(priors["mean"].scale) ** 2,
         )
 
     def simulate(self, params: Params, X: None, rng: np.random.Generator) -> Array:

@@ -20,7 +20,6 @@ def log_posterior(
     u: Array,
     gradient: Array,
     total: float,
-    mean: Array,
     step: float,
     scatter: Array,
     power: float,
@@ -30,12 +29,13 @@ def log_posterior(
 ) -> float:
     """Log-density of a mean and the factor of a precision matrix, given rows' sums.
 
-    Rows are in coordinates in which their scatter is about one; u has the mean in
-    multiples of `step` there, and `offset + root u` is how far it is from that of its
-    prior, in units of the rows. `scatter` is that of the rows about their mean, and of
-    the prior, `power` the number of rows and of degrees of freedom of the prior.
+    Rows are in coordinates in which their scatter is about one; u has the mean, about
+    that of the rows, in multiples of `step` there, and `offset + root u` is how far it
+    is from that of its prior, in units of the rows. `scatter` is that of the rows about
+    their mean, and of the prior, `power` the number of rows and of degrees of freedom
+    of the prior.
     """
-    d = len(mean)
+    d = len(offset)
     value = 0.0
     gradient[:d] = 0.0
     for i in range(d):
@@ -58,12 +58,12 @@ def log_posterior(
     scores = np.zeros(d)
     for i in range(d):
         for j in range(i + 1):
-            scores[j] += factor[i, j] * (mean[i] - step * u[i])
+            scores[j] += factor[i, j] * -step * u[i]
     slope = np.empty(d)
     at = d
     for i in range(d):
         # a row of the scatter about the mean, times the factor
-        shift = mean[i] - step * u[i]
+        shift = -step * u[i]
         for j in range(i + 1):
             slope[j] = total * shift * scores[j]
         for k in range(d):

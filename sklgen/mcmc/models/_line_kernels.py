@@ -39,38 +39,37 @@ def _normal(u: Array, gradient: Array, location: Array, precision: Array) -> flo
 def linear_posterior(
     u: Array,
     gradient: Array,
-    location: Array,
-    precision: Array,
-    units: Array,
-    best: Array,
-    factor: Array,
-    least: float,
+    squares: Array,
+    projections: Array,
+    rest: float,
     total: float,
     rate: float,
     lower: float,
 ) -> float:
-    """Log-density of a line and the scale of its normal errors.
+    """Log-density of whitened lines, and of the scale of normal errors.
 
-    Squared errors are those of the best line, `least`, and those of its distance from
-    this one, by the triangular `factor`. The scale is at least `lower`, and exponential
-    with a `rate` above it.
+    Given the scale, lines are standard normal: what is left is the likelihood of the
+    scale alone. Along directions k targets have the prior variance `squares[k]` and
+    the squared projection `projections[k]`, `rest` is what is off them. The scale is
+    at least `lower`, and exponential with a `rate` above it.
     """
-    q = len(units)
-    value = _normal(u, gradient, location, precision)
+    q = len(u) - 1
+    value = 0.0
+    for j in range(q):
+        gradient[j] = -u[j]
+        value -= 0.5 * u[j] * u[j]
     log = min(max(u[q], -_LARGEST_LOG), _LARGEST_LOG)
     beyond, above = u[q] - log, math.exp(log)
     sigma = lower + above
-    squares = least / sigma / sigma
-    for i in range(len(factor)):
-        far = 0.0
-        for j in range(i, q):
-            far += factor[i, j] * (u[j] * units[j] - best[j])
-        far /= sigma
-        squares += far * far
-        for j in range(i, q):
-            gradient[j] -= factor[i, j] * units[j] * (far / sigma)
-    gradient[q] = ((squares - total) / sigma - rate) * above + 1.0 - 2.0 * beyond
-    value -= 0.5 * squares + total * math.log(sigma) + rate * above
+    free = total - len(squares)
+    slope = (rest / sigma / sigma - free) / sigma - rate
+    value -= 0.5 * rest / sigma / sigma + free * math.log(sigma) + rate * above
+    for k in range(len(squares)):
+        variance = sigma * sigma + squares[k]
+        share = projections[k] / variance
+        value -= 0.5 * (math.log(variance) + share)
+        slope += (share - 1.0) * (sigma / variance)
+    gradient[q] = slope * above + 1.0 - 2.0 * beyond
     out: float = value + u[q] - beyond * beyond
     return out
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, final
 
 import numpy as np
 
 from sklgen.families._base import Array
 from sklgen.families._special import HALF_LOG_2_PI
-from sklgen.mcmc._model import Compiled, Likelihood, Params
-from sklgen.mcmc.models._design import Design
+from sklgen.mcmc._model import Compiled, Params
 from sklgen.mcmc.models._line_kernels import linear_posterior
-from sklgen.mcmc.models._lines import normal_laws
 from sklgen.mcmc.models._location_scale import LocationScaleModel, size_or
 from sklgen.mcmc.models._row_kernels import gaussian
 from sklgen.mcmc.models._rows import Closed, RowLaw
+from sklgen.mcmc.models._whitened import Whitened
+from sklgen.mcmc.priors import Prior
 
 
 @final
@@ -68,7 +69,9 @@ class LinearModel(LocationScaleModel):
     of columns and of y. "sigma" is at least a millionth of the standard deviation of y:
     else the posterior would be improper where y is a linear function of the columns.
 
-    Without groups a density takes O(p^2) operations for any number of rows.
+    Without groups a density takes O(p) operations for any number of rows, once their
+    singular values are known, and lines are drawn in coordinates in which they are
+    standard normal, given "sigma": there may be more columns than rows.
 
     References
     ----------
@@ -94,14 +97,15 @@ class LinearModel(LocationScaleModel):
     (1000, 50)
     """
 
-    def likelihood(self, X: Array, y: Array, weight: Array) -> Likelihood:
-        """Log-likelihood of all rows, with its derivatives.
-
-        Without groups, rows are looked at once, here: calls take a time that does not
-        depend on their number.
+    def coordinates(
+        self, priors: Mapping[str, Prior], X: Array, y: Array, weight: Array
+    ) -> Whitened | None:
+        """Map vectors that are standard normal a posteriori onto the parameters.
 
         Parameters
         ----------
+        priors : mapping of str to Prior
+            Their laws.
         X : ndarray of shape (n_samples, n_features)
             Rows.
         y : ndarray of shape (n_samples,)
@@ -111,13 +115,12 @@ class LinearModel(LocationScaleModel):
 
         Returns
         -------
-        likelihood : callable
-            From parameters (A, *shape) to log-likelihoods (A,) and a dict of their
-            derivatives.
+        coordinates : Coordinates or None
+            None where there are groups.
         """
         if self.groups is not None:
-            return super().likelihood(X, y, weight)
-        return _LeastSquares(self._design(X), np.asarray(y), np.asarray(weight))
+            return None
+        return Whitened(self._design(X), priors, y, weight)
 
     def compiled(self, X: Array, y: Array, weight: Array) -> Compiled | None:
         """Give the log-posterior as compiled code, unless there are groups.
@@ -140,10 +143,16 @@ class LinearModel(LocationScaleModel):
         if self.groups is not None:
             return None
         priors = self.parameters(X, y)
-        sums = _LeastSquares(self._design(X), np.asarray(y), np.asarray(weight))
+        lines = Whitened(self._design(X), priors, y, weight)
         sigma: Any = priors["sigma"]
-        data = (*normal_laws(priors), *sums.data, sigma.law.rate, sigma.lower)
-        return linear_posterior, data
+        return linear_posterior, (
+            lines.squares,
+            lines.projections,
+            lines.rest,
+            float(weight.sum()),
+            sigma.law.rate,
+            sigma.lower,
+        )
 
     def _unit(self, y: Array) -> tuple[float, float]:
         return float(y.mean()), size_or(float(y.std()), y)
@@ -171,38 +180,6 @@ class LinearModel(LocationScaleModel):
 
     def _error_variance(self, params: Params) -> Array:
         return np.asarray(1.0)
-
-
-class _LeastSquares:
-    """Log-likelihood of a linear model by its distance from the one that fits best.
-
-    Squared errors about the best fit and those of the best fit are added: no large
-    numbers are subtracted.
-    """
-
-    def __init__(self, design: Design, y: Array, weight: Array) -> None:
-        self._design, self._total = design, float(weight.sum())
-        root = np.sqrt(weight)
-        columns, target = (design.columns * root).T, y * root
-        self._best = np.linalg.lstsq(columns, target, rcond=None)[0]
-        error = target - columns @ self._best
-        self._least = float(error @ error)
-        self._factor = np.asarray(np.linalg.qr(columns, mode="r"))
-
-    @property
-    def data(self) -> tuple[Any, ...]:
-        """What compiled code needs of it."""
-        units = self._design.units
-        return units, self._best, self._factor, self._least, self._total
-
-    def __call__(self, params: Params) -> Closed:
-        """Log-likelihoods (A,) and derivatives at parameters (A, *shape)."""
-        design, sigma = self._design, np.asarray(params["sigma"])
-        far = (design.lines(params) - self._best) @ self._factor.T
-        squares = self._least + np.einsum("ij,ij->i", far, far)
-        value, found = _normal(sigma, squares, self._total)
-        slopes = -(far / sigma[:, None] @ self._factor) / sigma[:, None]
-        return value, found | design.split(slopes)
 
 
 def _normal(sigma: Array, squares: Array, total: float) -> Closed:
