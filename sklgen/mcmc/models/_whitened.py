@@ -53,7 +53,7 @@ class Whitened(Coordinates):
         self.projections, self.rest = projections**2, float(off @ off)
         self._pull = singular * projections
         # Axes that no row tells of keep their prior.
-        self._others = np.linalg.svd(columns)[2][len(singular) :]
+        self._others = np.linalg.svd(self._axes)[2][len(singular) :]
         self._lower = float(_sigma(priors).lower)
         self.size = len(self._spread) + 1
 
