@@ -39,6 +39,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         "model": [HasMethods(["parameters", "log_likelihood"]), None],
         **ChainedEstimator._parameter_constraints,
         "dtype": [StrOptions({"float64", "float32"})],
+        "device": [str],
     }
 
     model_: BayesianModel
@@ -59,6 +60,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         max_depth: int = 10,
         thin: int = 1,
         dtype: Literal["float64", "float32"] = "float64",
+        device: str = "cpu",
         n_jobs: int | None = None,
         warm_start: bool = False,
         random_state: Any = None,
@@ -74,6 +76,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         self.max_depth = max_depth
         self.thin = thin
         self.dtype = dtype
+        self.device = device
         self.n_jobs = n_jobs
         self.warm_start = warm_start
         self.random_state = random_state
@@ -160,7 +163,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         X = X.astype(np.float64, copy=False)
         priors = model.parameters(X, y)
         torch = uses_torch(priors)
-        posterior = posterior_of(model, priors, X, y, weight)
+        posterior = posterior_of(model, priors, X, y, weight, device=self.device)
         _check_has_parameters(posterior, model)
         try:
             chains = draw(

@@ -57,6 +57,9 @@ class PosteriorSampler(GenerativeMixin, NumberPosterior):
         Keep one of so many draws.
     dtype : {"float64", "float32"}, default="float64"
         What draws are kept in.
+    device : str, default="cpu"
+        Where the log-posterior of a model that is written with torch is computed, such
+        as "cuda". Predictions are made on the CPU.
     n_jobs : int, default=None
         Number of threads for models that are compiled; draws do not depend on it.
         None is 1, -1 all cores.
@@ -80,7 +83,7 @@ class PosteriorSampler(GenerativeMixin, NumberPosterior):
         The model that was fitted.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of columns, where all are strings.
 
     See Also

@@ -73,6 +73,14 @@ class Ordered(Distribution):
         Law of one number, real or positive.
     n : int
         How many there are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklgen.mcmc.torch_priors import Ordered
+    >>> law = Ordered(torch.distributions.Normal(0.0, 1.0), 2)
+    >>> round(law.log_prob(torch.tensor([-1.0, 1.0])).item(), 3)
+    -2.145
     """
 
     arg_constraints: ClassVar[dict[str, _Constraint]] = {}
@@ -100,11 +108,33 @@ class Ordered(Distribution):
         return OrderedVector(positive=self._positive)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density of vectors that increase."""
+        """Log-density of vectors that increase.
+
+        Parameters
+        ----------
+        value : Tensor of shape (..., n)
+            Vectors.
+
+        Returns
+        -------
+        log_density : Tensor of shape (...)
+            Normalised.
+        """
         return self.law.log_prob(value).sum(-1) + math.lgamma(value.shape[-1] + 1.0)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draw vectors."""
+        """Draw vectors.
+
+        Parameters
+        ----------
+        sample_shape : sequence of int, default=()
+            How many.
+
+        Returns
+        -------
+        value : Tensor of shape (*sample_shape, n)
+            Draws.
+        """
         draws = self.law.sample(self._extended_shape(torch.Size(sample_shape)))
         return draws.sort(-1).values
 
@@ -116,6 +146,13 @@ class UnitVector(Distribution):
     ----------
     n : int
         Number of dimensions, at least two.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklgen.mcmc.torch_priors import UnitVector
+    >>> round(UnitVector(2).log_prob(torch.tensor([1.0, 0.0])).item(), 3)
+    -1.838
     """
 
     arg_constraints: ClassVar[dict[str, _Constraint]] = {}
@@ -125,13 +162,35 @@ class UnitVector(Distribution):
         super().__init__(event_shape=torch.Size([n]), validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density with respect to the area of the sphere."""
+        """Log-density with respect to the area of the sphere.
+
+        Parameters
+        ----------
+        value : Tensor of shape (..., n)
+            Vectors.
+
+        Returns
+        -------
+        log_density : Tensor of shape (...)
+            Normalised.
+        """
         half = 0.5 * value.shape[-1]
         area = math.log(2.0) + half * math.log(math.pi) - math.lgamma(half)
         return value.new_full(value.shape[:-1], -area)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draw vectors."""
+        """Draw vectors.
+
+        Parameters
+        ----------
+        sample_shape : sequence of int, default=()
+            How many.
+
+        Returns
+        -------
+        value : Tensor of shape (*sample_shape, n)
+            Draws.
+        """
         normal = torch.randn(self._extended_shape(torch.Size(sample_shape)))
         return torch.nn.functional.normalize(normal, dim=-1)
 
