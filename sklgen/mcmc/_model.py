@@ -87,7 +87,7 @@ class BayesianModel(BaseEstimator, ABC):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.

@@ -32,7 +32,7 @@ class CountModel(LinearPredictorModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -133,7 +133,7 @@ class PoissonModel(CountModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -152,7 +152,7 @@ class PoissonModel(CountModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -289,7 +289,7 @@ class NegativeBinomialModel(CountModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -309,7 +309,7 @@ class NegativeBinomialModel(CountModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.

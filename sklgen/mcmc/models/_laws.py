@@ -147,14 +147,14 @@ class ZeroSumNormal(Prior):
 
         Parameters
         ----------
-        x : ndarray of shape (..., *shape)
+        x : ndarray of shape (..., ``*shape``)
             Values within the support.
 
         Returns
         -------
         log_density : ndarray of shape (...)
             Of the parameter.
-        gradient : ndarray of shape (..., *shape)
+        gradient : ndarray of shape (..., ``*shape``)
             Derivatives by each element.
         """
         gradient = -2.0 * x / np.square(self.scale)
@@ -173,7 +173,7 @@ class ZeroSumNormal(Prior):
 
         Returns
         -------
-        x : ndarray of shape (n_draws, *shape)
+        x : ndarray of shape (n_draws, ``*shape``)
             Draws.
         """
         u = rng.normal(scale=np.sqrt(0.5), size=(n_draws, self.transform.size))

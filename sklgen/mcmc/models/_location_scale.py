@@ -72,7 +72,7 @@ class LocationScaleModel(LinearPredictorModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -93,7 +93,7 @@ class LocationScaleModel(LinearPredictorModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -110,7 +110,7 @@ class LocationScaleModel(LinearPredictorModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.

@@ -103,7 +103,7 @@ class LogisticModel(LinearPredictorModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -125,7 +125,7 @@ class LogisticModel(LinearPredictorModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.

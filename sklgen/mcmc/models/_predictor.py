@@ -131,7 +131,7 @@ class LinearPredictorModel(BayesianModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
@@ -160,7 +160,7 @@ class LinearPredictorModel(BayesianModel):
         Returns
         -------
         likelihood : callable
-            From parameters (A, *shape) to log-likelihoods (A,) and a dict of their
+            From parameters (A, ``*shape``) to log-likelihoods (A,) and a dict of their
             derivatives.
         """
         law = self._law(np.asarray(y), np.asarray(weight))
@@ -202,7 +202,7 @@ class LinearPredictorModel(BayesianModel):
 
         Parameters
         ----------
-        params : mapping of str to ndarray of shape (..., *shape)
+        params : mapping of str to ndarray of shape (..., ``*shape``)
             Parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.

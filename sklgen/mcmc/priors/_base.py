@@ -34,14 +34,14 @@ class Prior(ABC):
 
         Parameters
         ----------
-        x : ndarray of shape (..., *shape)
+        x : ndarray of shape (..., ``*shape``)
             Values within the support.
 
         Returns
         -------
         log_density : ndarray of shape (...)
             Sum over the elements of the parameter.
-        gradient : ndarray of shape (..., *shape)
+        gradient : ndarray of shape (..., ``*shape``)
             Derivatives by each element.
         """
 
@@ -58,7 +58,7 @@ class Prior(ABC):
 
         Returns
         -------
-        x : ndarray of shape (n_draws, *shape)
+        x : ndarray of shape (n_draws, ``*shape``)
             Draws.
         """
 

@@ -131,7 +131,7 @@ class Stacked(Prior):
     prior : Prior
         Law of each of them.
     stack : tuple of int
-        Shape of the array: the parameter has the shape (*stack, *prior.shape).
+        Shape of the array: the parameter has the shape ``(*stack, *prior.shape)``.
 
     Examples
     --------
@@ -167,14 +167,14 @@ class Stacked(Prior):
 
         Parameters
         ----------
-        x : ndarray of shape (..., *shape)
+        x : ndarray of shape (..., ``*shape``)
             Values within the support.
 
         Returns
         -------
         log_density : ndarray of shape (...)
             Sum over all of the array.
-        gradient : ndarray of shape (..., *shape)
+        gradient : ndarray of shape (..., ``*shape``)
             Derivatives by each element.
         """
         value, gradient = self.prior.value_and_gradient(x)
@@ -193,7 +193,7 @@ class Stacked(Prior):
 
         Returns
         -------
-        x : ndarray of shape (n_draws, *shape)
+        x : ndarray of shape (n_draws, ``*shape``)
             Draws.
         """
         n_all = n_draws * int(np.prod(self.stack, dtype=np.int64))

@@ -67,14 +67,14 @@ class Elementwise(Prior):
 
         Parameters
         ----------
-        x : ndarray of shape (..., *shape)
+        x : ndarray of shape (..., ``*shape``)
             Values within the support.
 
         Returns
         -------
         log_density : ndarray of shape (...)
             Sum over the elements of the parameter.
-        gradient : ndarray of shape (..., *shape)
+        gradient : ndarray of shape (..., ``*shape``)
             Derivatives by each element.
         """
         value, gradient = self._kernel(x, *self._coefficients)
@@ -95,7 +95,7 @@ class Elementwise(Prior):
 
         Returns
         -------
-        x : ndarray of shape (n_draws, *shape)
+        x : ndarray of shape (n_draws, ``*shape``)
             Draws.
         """
         return self._elements((n_draws, *self.shape), rng, *self._parameters)

@@ -87,14 +87,14 @@ class Dirichlet(Prior):
 
         Parameters
         ----------
-        x : ndarray of shape (..., *shape)
+        x : ndarray of shape (..., ``*shape``)
             Shares.
 
         Returns
         -------
         log_density : ndarray of shape (...)
             Over all shares but the last.
-        gradient : ndarray of shape (..., *shape)
+        gradient : ndarray of shape (..., ``*shape``)
             Derivatives by each share, as if they were free.
         """
         powers = self._powers
@@ -114,7 +114,7 @@ class Dirichlet(Prior):
 
         Returns
         -------
-        x : ndarray of shape (n_draws, *shape)
+        x : ndarray of shape (n_draws, ``*shape``)
             Draws.
         """
         size = (n_draws, *self.shape)
