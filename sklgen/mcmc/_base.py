@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context, clone
 from sklearn.utils import check_consistent_length, check_scalar
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklgen._random import as_generator
@@ -21,6 +21,7 @@ from sklgen.families._base import Array
 from sklgen.mcmc._backend import posterior_of, uses_torch
 from sklgen.mcmc._chained import ChainedEstimator
 from sklgen.mcmc._chains import Chains, draw
+from sklgen.mcmc._evaluate import told
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._posterior import Posterior
 from sklgen.mcmc._predictive import Predictive
@@ -36,7 +37,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
     """Draws from the posterior of a model. Hook: `_default_model`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "model": [HasMethods(["parameters", "log_likelihood"]), None],
+        "model": [BayesianModel, None],
         **ChainedEstimator._parameter_constraints,
         "dtype": [StrOptions({"float64", "float32"})],
         "device": [str],
@@ -51,7 +52,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         self,
         model: Any = None,
         *,
-        sampler: Literal["nuts", "ensemble"] = "nuts",
+        sampler: Literal["nuts", "ensemble", "tempered"] = "nuts",
         n_chains: int = 4,
         n_warmup: int = 1000,
         n_draws: int = 1000,
@@ -95,7 +96,8 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
     ) -> tuple[NDArray[Any], Array | None]:
         """Rows as an array of floats, and targets as the model gets them."""
         rows = self._validate(X, reset=reset)
-        if not self._stated_model().conditional:
+        model = self._stated_model() if reset else self.model_
+        if not model.conditional:
             return rows, None
         if y is None:
             raise ValueError(
@@ -167,7 +169,9 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         _check_has_parameters(posterior, model)
         try:
             chains = draw(
-                posterior.density(n_threads(self.n_jobs)),
+                posterior
+                if self.sampler == "tempered"  # which needs prior and likelihood
+                else posterior.density(n_threads(self.n_jobs)),
                 posterior.n_dim,
                 self._settings(),
                 as_generator(self.random_state),
@@ -175,7 +179,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
                 going_on=before,
             )
         except NoStart as error:
-            raise ValueError(_blame(posterior, error.position)) from error
+            raise ValueError(_blame(posterior, error.position, X, y)) from error
         self._chains, self._data_hash, self._torch = chains, data_hash, torch
         self.model_ = model
         self.posterior_ = _parameters(posterior, chains, np.dtype(self.dtype))
@@ -285,7 +289,7 @@ def _check_has_parameters(posterior: Posterior, model: BayesianModel) -> None:
         )
 
 
-def _blame(posterior: Posterior, u: Array) -> str:
+def _blame(posterior: Posterior, u: Array, X: Array, y: Array | None) -> str:
     """Say which term of the log-posterior makes a start impossible."""
     terms = posterior.terms(u)
     rows = np.flatnonzero(~np.isfinite(terms.pop("")))
@@ -295,9 +299,11 @@ def _blame(posterior: Posterior, u: Array) -> str:
         if not np.isfinite(value).all()
     ]
     if len(rows):
+        first = told(X[rows[0]])
+        target = "" if y is None else f" and y={y[rows[0]]:.6g}"
         culprits.append(
-            f"the log-likelihood of {len(rows)} rows is not finite, first of that at "
-            f"{rows[0]} of the distinct rows in order"
+            f"the log-likelihood of {len(rows)} rows is not finite, such as that of "
+            f"{first}{target}"
         )
     if not culprits:
         culprits.append("its gradient is not finite, although its terms are")
