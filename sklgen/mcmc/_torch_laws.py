@@ -132,7 +132,7 @@ class Ordered(Distribution):
 
         Returns
         -------
-        value : Tensor of shape (*sample_shape, n)
+        value : Tensor of shape ``(*sample_shape, n)``
             Draws.
         """
         draws = self.law.sample(self._extended_shape(torch.Size(sample_shape)))
@@ -188,7 +188,7 @@ class UnitVector(Distribution):
 
         Returns
         -------
-        value : Tensor of shape (*sample_shape, n)
+        value : Tensor of shape ``(*sample_shape, n)``
             Draws.
         """
         normal = torch.randn(self._extended_shape(torch.Size(sample_shape)))
