@@ -20,6 +20,7 @@ import numpy as np
 from sklgen.families._base import Array
 from sklgen.mcmc._evaluate import Evaluator
 from sklgen.mcmc._metric import LowRank
+from sklgen.mcmc._pathfinder_kernels import compact
 from sklgen.mcmc._starts import TRIES, Frame, NoStart
 
 Answer = tuple[Array, Array]
@@ -98,17 +99,9 @@ def _iterate(
     if not pairs:
         empty = np.empty((0, len(x))), np.empty((0, 0))
         return _Iterate(x, value, gradient, scale, *empty)
-    moves = np.stack([move for move, _ in pairs]) / scale
-    changes = np.stack([change for _, change in pairs]) * scale
-    products = moves @ changes.T
-    inverse = np.linalg.inv(np.triu(products))
-    corner = np.diag(np.diagonal(products)) + changes @ changes.T
-    m = len(pairs)
-    core = np.zeros((2 * m, 2 * m))
-    core[:m, m:] = -inverse
-    core[m:, :m] = -inverse.T
-    core[m:, m:] = inverse.T @ corner @ inverse
-    return _Iterate(x, value, gradient, scale, np.concatenate([changes, moves]), core)
+    moves = np.array([move for move, _ in pairs])
+    changes = np.array([change for _, change in pairs])
+    return _Iterate(x, value, gradient, scale, *compact(moves, changes, scale))
 
 
 def starts(
