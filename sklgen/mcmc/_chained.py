@@ -26,7 +26,7 @@ class ChainedEstimator(BaseEstimator):
 
     # Its parameters are those of `Settings`, and some more.
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "sampler": [StrOptions({"nuts", "ensemble"})],
+        "sampler": [StrOptions({"nuts", "ensemble", "tempered"})],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
         "n_warmup": [Interval(Integral, 0, None, closed="left")],
         "n_draws": [Interval(Integral, 4, None, closed="left")],

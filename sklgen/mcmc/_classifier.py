@@ -24,10 +24,12 @@ class PosteriorClassifier(ClassifierMixin, ConditionalPosterior):
     model : BayesianModel, default=None
         A model of y given X with a method `probabilities`, for labels 0, 1, ... None
         is `sklgen.mcmc.models.LogisticModel`.
-    sampler : {"nuts", "ensemble"}, default="nuts"
+    sampler : {"nuts", "ensemble", "tempered"}, default="nuts"
         The No-U-Turn sampler, or walkers that move along differences of others and
         need no gradients. For a model without gradients, the former takes differences
-        of the log-posterior.
+        of the log-posterior. "tempered" is for posteriors with several modes: each
+        chain has 4 to 32 lanes of the No-U-Turn sampler, for the prior times powers of
+        the likelihood, which exchange positions.
     n_chains : int, default=4
         Number of chains. Those of "ensemble" are ensembles of many walkers.
     n_warmup : int, default=1000

@@ -49,9 +49,12 @@ class DensitySampler(ChainedEstimator):
         get one position (n_dim,) and return one number, or gradient.
     names : sequence of str, default=None
         Names of the coordinates, for `summary` and warnings. None is x[0], x[1], ...
-    sampler : {"nuts", "ensemble"}, default="nuts"
+    sampler : {"nuts", "ensemble", "tempered"}, default="nuts"
         The No-U-Turn sampler [1]_, or ensembles of walkers that move along differences
-        of others [2]_ and need no gradients, for up to about 20 dimensions.
+        of others [2]_ and need no gradients, for up to about 20 dimensions. "tempered"
+        is for several modes: parallel tempering [4]_, in which each chain has 4 to 32
+        lanes of the No-U-Turn sampler for powers of the density from 1 down to 0.02,
+        which must have finite integrals.
     n_chains : int, default=4
         Number of chains. A chain of "ensemble" has the draws of its walkers in turn.
     n_warmup : int, default=1000
@@ -114,6 +117,9 @@ class DensitySampler(ChainedEstimator):
        chain with snooker updater and fewer chains. Statistics and Computing, 18.
     .. [3] Zhang, L., Carpenter, B., Gelman, A. and Vehtari, A. (2022). Pathfinder:
        parallel quasi-Newton variational inference. JMLR, 23.
+    .. [4] Syed, S., Bouchard-Cote, A., Deligiannidis, G. and Doucet, A. (2022).
+       Non-reversible parallel tempering: a scalable highly parallel MCMC scheme.
+       JRSS B, 84.
 
     Examples
     --------
@@ -158,7 +164,7 @@ class DensitySampler(ChainedEstimator):
         args: Sequence[Any] = (),
         vectorized: bool = True,
         names: Sequence[str] | None = None,
-        sampler: Literal["nuts", "ensemble"] = "nuts",
+        sampler: Literal["nuts", "ensemble", "tempered"] = "nuts",
         n_chains: int = 4,
         n_warmup: int = 1000,
         n_draws: int = 1000,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklgen.families._base import Array
 from sklgen.mcmc._diagnostics import _labels, e_bfmi, ess_bulk, ess_tail, r_hat
+from sklgen.mcmc._tempering import Exchange, Tempered
 
 if TYPE_CHECKING:
     from sklgen.mcmc._chains import Chains
@@ -25,6 +26,10 @@ _CUT, _STUCK = 0.01, 0.01
 # Draws of chains that do not agree at all run away if they are this far out, or in
 # their last third so many times as far as in their first one.
 _FAR, _FARTHER, _APART = 1e7, 3.0, 1.1
+# Where transforms end, draws that run away agree; no law with an integral has these.
+_SMALLEST, _LARGEST = 1e-250, 1e250
+# Ways through all temperatures and back that each chain should have seen.
+_TRIPS = 5
 _LOG_DENSITY = "log density"
 _SHOWN = 3
 
@@ -73,6 +78,8 @@ def diagnose(
         "n_leapfrogs": int(chains.n_leapfrogs.sum()),
         "n_evaluations": chains.n_evaluations,
     }
+    if isinstance(chains.state, Tempered):
+        numbers |= _ladder(chains.state.exchange)
     problems = [
         *_interruption(chains),
         *_flight(scalars, labels, worst),
@@ -82,6 +89,7 @@ def diagnose(
         *_divergences(chains, numbers["n_divergent"]),
         *_missing_information(energy),
         *_cut_short(cut, chains.settings.max_depth),
+        *_few_trips(chains),
     ]
     return numbers, problems
 
@@ -126,6 +134,7 @@ def _flight(
     """Find draws that go farther and farther out."""
     away = np.concatenate([_runs_away(x).ravel() for x in scalars.values()])
     away &= ~(r_hats < _APART)
+    away |= np.concatenate([_at_an_end(x).ravel() for x in scalars.values()])
     if not away.any():
         return []
     names = ", ".join(labels[away][:_SHOWN])
@@ -142,6 +151,14 @@ def _runs_away(x: Array) -> NDArray[np.bool_]:
         largest = last.max(axis=(0, 1))
         grown = largest > _FARTHER * first.max(axis=(0, 1))
     return np.asarray(grown | ~(largest < _FAR))
+
+
+def _at_an_end(x: Array) -> NDArray[np.bool_]:
+    size = np.abs(x)
+    return np.asarray(
+        (size.max(axis=(0, 1)) > _LARGEST)
+        | ((size > 0.0) & (size < _SMALLEST)).any(axis=(0, 1))
+    )
 
 
 def _still(chains: Chains) -> list[str]:
@@ -210,4 +227,27 @@ def _cut_short(cut: NDArray[np.bool_], max_depth: int) -> list[str]:
         f"{cut.mean():.0%} of the trajectories were cut short at "
         f"max_depth={max_depth}, so that draws depend on each other more than they "
         "need to. Raise n_warmup for a better metric, or max_depth."
+    ]
+
+
+def _ladder(exchange: Exchange) -> dict[str, float]:
+    """Tell how exchanges between temperatures went."""
+    return {
+        "n_temperatures": len(exchange.powers),
+        "swap_rate": float(1 - exchange.rejection.max()),
+        "n_round_trips": int(exchange.trips.min()),
+    }
+
+
+def _few_trips(chains: Chains) -> list[str]:
+    if not isinstance(chains.state, Tempered):
+        return []
+    trips = chains.state.exchange.trips
+    if trips.min() >= _TRIPS:
+        return []
+    return [
+        f"Only {trips.min()} times, in chain {trips.argmin()}, did a position go from "
+        "the coldest lane to the hottest and back, so that modes may have wrong "
+        "weights. Raise n_draws, or n_warmup for better temperatures; a density "
+        "without prior needs light tails."
     ]

@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from sklgen.families._base import Array
 from sklgen.mcmc._compiled import CompiledDensity
-from sklgen.mcmc._model import BayesianModel, Params
+from sklgen.mcmc._differences import Differences
+from sklgen.mcmc._model import BayesianModel, Likelihood, Params
 from sklgen.mcmc._starts import Frame
 from sklgen.mcmc._transforms import Coordinates, Joint
 from sklgen.mcmc.priors._base import Prior
@@ -38,6 +39,8 @@ class Posterior(ABC):
         Whether `value_and_gradient` can be asked for.
     frame : Frame
         Where, and in what units, chains start: that of the priors.
+    is_proper_prior : bool
+        Whether the law of the parameters before the data can be drawn from.
     own_threads : bool
         Whether it makes use of the threads of native libraries.
     """
@@ -45,6 +48,7 @@ class Posterior(ABC):
     n_dim: int
     has_gradient: bool
     frame: Frame
+    is_proper_prior: bool
     own_threads: ClassVar[bool] = False
 
     def density(self, n_threads: int) -> Posterior | CompiledDensity:
@@ -58,6 +62,13 @@ class Posterior(ABC):
     @abstractmethod
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
+
+    @abstractmethod
+    def split(self, u: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Log-priors (A,) and their gradients (A, d), and those of log-likelihoods.
+
+        Log-Jacobians belong to the former. Gradients are there whatever the model has.
+        """
 
     @abstractmethod
     def constrain(self, u: Array) -> dict[str, Array]:
@@ -85,6 +96,16 @@ def _prior_draws(priors: Mapping[str, Prior], joint: Joint) -> Array:
             drawn = prior.transform.to_unconstrained(prior.draw(len(out), rng))
             out[:, joint.slices[name]] = drawn
     return out
+
+
+def _is_proper(priors: Mapping[str, Prior]) -> bool:
+    rng = np.random.default_rng(0)
+    try:
+        for prior in priors.values():
+            prior.draw(1, rng)
+    except ValueError:  # of an improper prior
+        return False
+    return True
 
 
 def asked(function: Callable[..., Answer], params: Params, *data: Any) -> Answer:
@@ -181,17 +202,25 @@ class NumpyPosterior(Posterior):
             if given is None
             else Frame.standard(self.n_dim)
         )
-        self.has_gradient = hasattr(model, "likelihood")
-        if self.has_gradient:
+        self.is_proper_prior = _is_proper(self._priors)
+        self._likelihood: Likelihood | None = None
+        if hasattr(model, "likelihood"):
             self._likelihood = model.likelihood(X, y, weight)
+        self._whole: CompiledDensity | None = None
+        if self._likelihood is None and hasattr(model, "compiled"):
+            self._whole = self._compiled(n_threads=1)
+        self.has_gradient = self._likelihood is not None or self._whole is not None
 
     def density(self, n_threads: int) -> Posterior | CompiledDensity:
         """What samplers run on: compiled code, if the model has it."""
+        return self._compiled(n_threads) or self
+
+    def _compiled(self, n_threads: int) -> CompiledDensity | None:
         made = None
         if hasattr(self._model, "compiled"):
             made = self._model.compiled(self._X, self._y, self._weight)
         if made is None:
-            return self
+            return None
         function, data = made
         return CompiledDensity(function, self.n_dim, data, n_threads=n_threads)
 
@@ -201,13 +230,14 @@ class NumpyPosterior(Posterior):
         params, total = self._coordinates.to_constrained(u)
         for name, prior in self._priors.items():
             total = total + prior.value_and_gradient(params[name])[0]
-        for rows in self._blocks(len(u)):
-            total = total + self._pointwise(params, rows) @ self._weight[rows]
-        return total
+        return total + self._log_likelihood(params)
 
     @_UNREACHABLE
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
+        if self._whole is not None:
+            return self._whole(u)
+        assert self._likelihood is not None
         params, total = self._coordinates.to_constrained(u)
         value, slopes = asked(self._likelihood, params)
         _check_answer(value, slopes, params, total.shape)
@@ -217,6 +247,34 @@ class NumpyPosterior(Posterior):
             total += log_prior
             slopes[name] = slopes[name] + slope
         return total, self._coordinates.pull_back(slopes, u)
+
+    @_UNREACHABLE
+    def split(self, u: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Log-priors (A,) and their gradients (A, d), and those of log-likelihoods."""
+        params, prior = self._coordinates.to_constrained(u)
+        slopes: dict[str, Array] = {}
+        for name, law in self._priors.items():
+            log_prior, slopes[name] = law.value_and_gradient(params[name])
+            prior = prior + log_prior
+        gradient = self._coordinates.pull_back(slopes, u)
+        own = prior, gradient
+        if self._likelihood is not None:
+            value, rises = asked(self._likelihood, params)
+            _check_answer(value, rises, params, prior.shape)
+            both = {name: slopes[name] + rises[name] for name in slopes}
+            return own, (value, self._coordinates.pull_back(both, u) - gradient)
+        if self._whole is not None:
+            total, whole = self._whole(u)
+            return own, (total - prior, whole - gradient)
+        alone = lambda x: self._log_likelihood(self.constrain(x))
+        return own, Differences(alone)(u)
+
+    def _log_likelihood(self, params: Params) -> Array:
+        n_positions = len(next(iter(params.values())))
+        total = np.zeros(n_positions)
+        for rows in self._blocks(n_positions):
+            total += self._pointwise(params, rows) @ self._weight[rows]
+        return total
 
     def constrain(self, u: Array) -> dict[str, Array]:
         """Parameters (..., *shape) at positions (..., d)."""

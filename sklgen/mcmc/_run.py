@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,13 @@ from sklgen.mcmc import _pathfinder as pathfinder
 from sklgen.mcmc._evaluate import Density, Evaluator, told
 from sklgen.mcmc._metric import Kind, Metric, convert, identity, stacked
 from sklgen.mcmc._starts import Frame
-from sklgen.mcmc._warmup import adapted, first_step, pooled, schedule
+from sklgen.mcmc._warmup import Window, adapted, first_step, pooled, schedule
 
 # Called now and then with what is going on, draws so far and draws in all.
 Monitor = Callable[[str, int, int], None]
+
+# What chains learn from a window of warm-up: they get a metric and begin anew.
+Learn = Callable[[nuts.State, Metric, nuts.Trace, Window], tuple[nuts.State, Metric]]
 
 # Dimensions beyond which a dense metric costs more than it gives.
 _DENSE = 200
@@ -115,31 +119,37 @@ def sample_nuts(
         With the state of the chains at the end.
     """
     evaluate = Evaluator(density)
-    if metric == "dense" and n_dim > _DENSE:
-        metric = "low_rank"
-    sampler = _start(evaluate, n_dim, n_chains, rng, metric, max_depth, starts, frame)
-    sampler = _warm_up(evaluate, sampler, n_warmup, target_accept, metric, monitor)
-    return _draw(evaluate, sampler, n_draws, monitor)
+    kind = chosen(metric, n_dim)
+    streams = nuts.streams(rng, n_chains)
+    sampler = start(evaluate, n_dim, streams, kind, max_depth, starts, frame)
+    learn = partial(_learn, kind)
+    sampler = warm_up(evaluate, sampler, n_warmup, target_accept, learn, monitor)
+    return draw(evaluate, sampler, n_draws, monitor)
+
+
+def chosen(metric: Kind, n_dim: int) -> Kind:
+    """Give the kind of metric for so many dimensions."""
+    return "low_rank" if metric == "dense" and n_dim > _DENSE else metric
 
 
 def resume(
     density: Density, sampler: Sampler, n_draws: int, *, monitor: Monitor | None = None
 ) -> Draws:
     """Draw more from chains that are warm: the same draws as one longer run."""
-    return _draw(Evaluator(density), sampler, n_draws, monitor)
+    return draw(Evaluator(density), sampler, n_draws, monitor)
 
 
-def _start(
+def start(
     evaluate: Evaluator,
     n_dim: int,
-    n_chains: int,
-    rng: np.random.Generator,
+    streams: NDArray[np.uint64],
     kind: Kind,
     max_depth: int,
     starts: Array | None,
     frame: Frame | None,
 ) -> Sampler:
-    streams = nuts.streams(rng, n_chains)
+    """Put a chain for each of the streams (C, 4) where it starts."""
+    n_chains = len(streams)
     if starts is None:
         rngs = [np.random.default_rng(seed) for seed in streams]
         points = pathfinder.points(evaluate, n_dim, rngs, frame)
@@ -185,19 +195,19 @@ def _at_starts(
     return value, gradient
 
 
-def _warm_up(
+def warm_up(
     evaluate: Evaluator,
     sampler: Sampler,
     n_warmup: int,
     target_accept: float,
-    kind: Kind,
+    learn: Learn,
     monitor: Monitor | None,
 ) -> Sampler:
+    """Let chains learn from draws, window by window."""
     state, metric = sampler.state, sampler.metric
-    n_chains, d = state.positions.shape
-    rows = np.arange(n_chains)
     done = 0
     for window in schedule(n_warmup, sampler.max_depth):
+        n_chains, d = state.positions.shape
         trace = nuts.Trace.empty(n_chains, window.n_draws, d, gradients=True)
         tell = _Told(monitor, "warm-up", done, n_warmup)
         evaluate.fill(
@@ -209,31 +219,45 @@ def _warm_up(
             tell=tell,
         )
         done += window.n_draws
-        x = metric.positions(state.positions, rows)
-        gradient = metric.push(state.gradients)
-        if window.last:
-            steps = pooled(state.mean_step_sizes, metric)
-        else:
-            metric = adapted(
-                kind,
-                metric.traced(trace.positions),
-                metric.push(trace.gradients),
-                trace.log_densities,
-            )
-            steps = state.mean_step_sizes
-            if window.early:  # small steps may have been for want of a metric
-                steps = np.maximum(steps, first_step(d))
-        unit, slope = metric.unit(x), metric.pull(gradient, rows)
-        nuts.restart(state, unit, slope, step_size=steps)
+        state, metric = learn(state, metric, trace, window)
     return Sampler(state, metric, sampler.max_depth)
 
 
-def _draw(
-    evaluate: Evaluator, sampler: Sampler, n_draws: int, monitor: Monitor | None
+def _learn(
+    kind: Kind, state: nuts.State, metric: Metric, trace: nuts.Trace, window: Window
+) -> tuple[nuts.State, Metric]:
+    n_chains, d = state.positions.shape
+    rows = np.arange(n_chains)
+    x = metric.positions(state.positions, rows)
+    gradient = metric.push(state.gradients)
+    if window.last:
+        steps = pooled(state.mean_step_sizes, metric)
+    else:
+        metric = adapted(
+            kind,
+            metric.traced(trace.positions),
+            metric.push(trace.gradients),
+            trace.log_densities,
+        )
+        steps = state.mean_step_sizes
+        if window.early:  # small steps may have been for want of a metric
+            steps = np.maximum(steps, first_step(d))
+    unit, slope = metric.unit(x), metric.pull(gradient, rows)
+    nuts.restart(state, unit, slope, step_size=steps)
+    return state, metric
+
+
+def draw(
+    evaluate: Evaluator,
+    sampler: Sampler,
+    n_draws: int,
+    monitor: Monitor | None,
+    n_kept: int | None = None,
 ) -> Draws:
+    """Draw from chains, of which the first `n_kept` are recorded: all, by default."""
     state = sampler.state.copy()
     n_chains, d = state.positions.shape
-    trace = nuts.Trace.empty(n_chains, n_draws, d, gradients=False)
+    trace = nuts.Trace.empty(n_kept or n_chains, n_draws, d, gradients=False)
     tell = _Told(monitor, "sampling", 0, n_draws)
     interrupted = False
     try:

@@ -35,10 +35,12 @@ class PosteriorSampler(GenerativeMixin, NumberPosterior):
     model : BayesianModel, default=None
         What is known of the parameters before the data, and the law of the data given
         them. None is `sklgen.mcmc.models.GaussianModel`, a model of rows.
-    sampler : {"nuts", "ensemble"}, default="nuts"
+    sampler : {"nuts", "ensemble", "tempered"}, default="nuts"
         The No-U-Turn sampler, or walkers that move along differences of others and
         need no gradients. For a model without gradients, the former takes differences
-        of the log-posterior.
+        of the log-posterior. "tempered" is for posteriors with several modes: each
+        chain has 4 to 32 lanes of the No-U-Turn sampler, for the prior times powers of
+        the likelihood, which exchange positions [4]_.
     n_chains : int, default=4
         Number of chains. Those of "ensemble" are ensembles of many walkers.
     n_warmup : int, default=1000
@@ -105,6 +107,9 @@ class PosteriorSampler(GenerativeMixin, NumberPosterior):
        parallel quasi-Newton variational inference. JMLR, 23.
     .. [3] Seyboldt, A., Carlson, E. and Carpenter, B. (2026). Preconditioning
        Hamiltonian Monte Carlo by minimizing Fisher divergence. arXiv:2603.18845.
+    .. [4] Syed, S., Bouchard-Cote, A., Deligiannidis, G. and Doucet, A. (2022).
+       Non-reversible parallel tempering: a scalable highly parallel MCMC scheme.
+       JRSS B, 84.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -69,8 +69,9 @@ class TorchPosterior(Posterior):
         self.n_dim = self._joint.size
         data = (X, weight) if y is None else (X, weight, y)
         self._data = tuple(tensor(x, device) for x in data)
-        self.frame = frame_of(self._prior_draws(priors))
-        self._asked: dict[tuple[int, bool], Asked] = {}
+        drawn = self._prior_draws(priors)
+        self.frame, self.is_proper_prior = frame_of(drawn), not np.isnan(drawn).any()
+        self._asked: dict[tuple[int, bool, bool], Asked] = {}
         self._find_style()
 
     def value(self, u: Array) -> Array:
@@ -81,6 +82,13 @@ class TorchPosterior(Posterior):
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
         value, gradient = self._ask(u, gradient=True)
         return value, gradient
+
+    def split(self, u: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Log-priors (A,) and their gradients (A, d), and those of log-likelihoods."""
+        n = len(u)  # varies, and each number takes a trace
+        filled = np.resize(u, (1 << (n - 1).bit_length(), self.n_dim))
+        found = [x[:n] for x in self._ask(filled, gradient=True, apart=True)]
+        return (found[0], found[1]), (found[2], found[3])
 
     def constrain(self, u: Array) -> dict[str, Array]:
         """Parameters (..., *shape) at positions (..., d)."""
@@ -94,47 +102,48 @@ class TorchPosterior(Posterior):
             found[""] = self._pointwise(params, *self._data)[0]
         return {name: array(x) for name, x in found.items()}
 
-    def _ask(self, u: Array, *, gradient: bool) -> tuple[Array, ...]:
+    def _ask(
+        self, u: Array, *, gradient: bool, apart: bool = False
+    ) -> tuple[Array, ...]:
         answers, n = [], len(self._data[0])
         most = min(max(_LEAST_MOST, _FEW // max(n, 1)), _MOST)
         for low in range(0, max(len(u), 1), most):
             x = tensor(np.array(u[low : low + most]), self._device)
             with _threads_for(len(x) * n, x.device):
-                asked = self._asked.get((len(x), gradient))
-                if asked is None:
-                    asked = self._prepared(len(x), gradient=gradient)
-                    self._asked[len(x), gradient] = asked
-                answers.append([part.cpu().numpy() for part in asked(x)])
+                key = len(x), gradient, apart
+                if key not in self._asked:
+                    self._asked[key] = self._prepared(*key)
+                answers.append([part.cpu().numpy() for part in self._asked[key](x)])
         if len(answers) == 1:
             return tuple(answers[0])
         return tuple(np.concatenate(parts) for parts in zip(*answers, strict=True))
 
-    def _prepared(self, n_positions: int, *, gradient: bool) -> Asked:
-        """What answers for this many positions."""
+    def _prepared(self, n_positions: int, gradient: bool, apart: bool) -> Asked:  # noqa: FBT001
+        """What answers for this many positions, prior and likelihood apart or not."""
         example = np.random.default_rng(0).normal(size=(2, n_positions, self.n_dim))
         points = tensor(example, self._device)
         size = max(1, BLOCK // max(1, n_positions))
-        if size >= len(self._data[0]) or not self._model.independent_rows:
+        if not self._model.independent_rows:
+            size = max(1, len(self._data[0]))
+        blocks = list(zip(*(torch.split(x, size) for x in self._data), strict=True))
+        if len(blocks) == 1 and not apart:
             whole = lambda u: (
                 self._log_prior_density(u) + self._log_likelihood(u, *self._data)
             )
             return _compiled(whole, points, (), gradient=gradient)
         prior = _compiled(self._log_prior_density, points, (), gradient=gradient)
-        blocks = list(zip(*(torch.split(x, size) for x in self._data), strict=True))
         examples = {len(block[0]): block for block in (blocks[0], blocks[-1])}
         by_size = {
             n: _compiled(self._log_likelihood, points, block, gradient=gradient)
             for n, block in examples.items()
         }
 
-        def total(u: Tensor) -> tuple[Tensor, ...]:
-            found = prior(u)
-            for block in blocks:
-                more = by_size[len(block[0])](u, *block)
-                found = tuple(a + b for a, b in zip(found, more, strict=True))
-            return found
+        def likelihoods(u: Tensor) -> Iterator[tuple[Tensor, ...]]:
+            return (by_size[len(block[0])](u, *block) for block in blocks)
 
-        return total
+        if apart:
+            return lambda u: (*prior(u), *_sum(likelihoods(u)))
+        return lambda u: _sum((prior(u), *likelihoods(u)))
 
     def _log_prior_density(self, u: Tensor) -> Tensor:
         params, total = self._constrained(u)
@@ -195,6 +204,13 @@ class TorchPosterior(Posterior):
                 sizes=[*X.shape],
                 shape=(len(weight),),
             )
+
+
+def _sum(answers: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    first, *others = answers
+    for more in others:
+        first = tuple(a + b for a, b in zip(first, more, strict=True))
+    return first
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from sklgen.mcmc import _chains
+from sklgen.mcmc import _runner
 from sklgen.mcmc._chains import Settings, diagnose, draw
 from sklgen.mcmc._diagnostics import ess_bulk, ess_tail, r_hat
 from sklgen.mcmc._ensemble import sample_ensemble
@@ -41,7 +41,7 @@ def judged(chains):
     return diagnose(chains, {"x": chains.positions})
 
 
-@pytest.mark.parametrize("sampler", ["nuts", "ensemble"])
+@pytest.mark.parametrize("sampler", ["nuts", "ensemble", "tempered"])
 def test_going_on_is_one_longer_run(sampler):
     first = run(replace(SHORT, sampler=sampler))
     assert first.positions.shape == (4, 40, 3)
@@ -55,10 +55,10 @@ def test_going_on_is_one_longer_run(sampler):
     np.testing.assert_array_equal(unchanged.positions, again.positions)
 
 
-@pytest.mark.parametrize("sampler", ["nuts", "ensemble"])
+@pytest.mark.parametrize("sampler", ["nuts", "ensemble", "tempered"])
 def test_chunks_change_no_bit(sampler, monkeypatch):
     whole = run(replace(SHORT, sampler=sampler))
-    monkeypatch.setattr(_chains, "_CHUNK", 1)
+    monkeypatch.setattr(_runner, "CHUNK", 1)
     pieces = run(replace(SHORT, sampler=sampler))
     np.testing.assert_array_equal(pieces.positions, whole.positions)
     np.testing.assert_array_equal(pieces.log_densities, whole.log_densities)
@@ -108,7 +108,7 @@ def test_what_cannot_change_while_going_on(change, message):
         run(replace(SHORT, **change), going_on=run())
 
 
-@pytest.mark.parametrize("sampler", ["nuts", "ensemble"])
+@pytest.mark.parametrize("sampler", ["nuts", "ensemble", "tempered"])
 def test_going_on_with_another_density_is_refused(sampler):
     settings = replace(SHORT, sampler=sampler)
     shifted = lambda x: normal(x + 1.0)
@@ -118,7 +118,7 @@ def test_going_on_with_another_density_is_refused(sampler):
         run(replace(settings, n_draws=50), n_dim=2, going_on=run(settings))
 
 
-@pytest.mark.parametrize("sampler", ["nuts", "ensemble"])
+@pytest.mark.parametrize("sampler", ["nuts", "ensemble", "tempered"])
 def test_interrupts_keep_what_there_is(sampler):
     settings = replace(SHORT, sampler=sampler, thin=2, n_draws=500)
     whole = run(settings)
