@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Chains of different places, or scales, have a larger R-hat.
 R_HAT = 1.01
+# That of good chains is above one by this over their length, seldom by more.
+_R_HAT_DRAWS = 10.0
 # Effective draws that each chain should have, for quantiles to mean something.
 ESS = 100
 # A smaller fraction of missing information means tails that are hard to reach.
@@ -26,7 +28,7 @@ _CUT, _STUCK = 0.01, 0.01
 # Draws of chains that do not agree at all run away if they are this far out, or in
 # their last third so many times as far as in their first one.
 _FAR, _FARTHER, _APART = 1e7, 3.0, 1.1
-# Where transforms end, draws that run away agree; no law with an integral has these.
+# Where transforms end, draws that run away agree; other laws hardly get there.
 _SMALLEST, _LARGEST = 1e-250, 1e250
 # Ways through all temperatures and back that each chain should have seen.
 _TRIPS = 5
@@ -84,7 +86,7 @@ def diagnose(
         *_interruption(chains),
         *_flight(scalars, labels, worst),
         *_still(chains),
-        *_disagreement(labels, worst),
+        *_disagreement(labels, worst, chains.positions.shape[1]),
         *_scarcity(labels, bulk, tail, n_chains),
         *_divergences(chains, numbers["n_divergent"]),
         *_missing_information(energy),
@@ -174,13 +176,30 @@ def _still(chains: Chains) -> list[str]:
     ]
 
 
-def _disagreement(labels: NDArray[Any], values: Array) -> list[str]:
-    bad = np.flatnonzero(values > R_HAT)
+def largest_r_hat(n_draws: int) -> float:
+    """R-hat that chains of so many draws should not have.
+
+    Parameters
+    ----------
+    n_draws : int
+        Number of draws of each chain.
+
+    Returns
+    -------
+    r_hat : float
+        1.01 from 1000 draws on, more for fewer: those vary by chance.
+    """
+    return max(R_HAT, 1.0 + _R_HAT_DRAWS / n_draws)
+
+
+def _disagreement(labels: NDArray[Any], values: Array, n_draws: int) -> list[str]:
+    limit = largest_r_hat(n_draws)
+    bad = np.flatnonzero(values > limit)
     if not len(bad):
         return []
     bad = bad[np.argsort(-values[bad], kind="stable")]
     return [
-        f"Chains do not agree yet: R-hat is above {R_HAT} for "
+        f"Chains do not agree yet: R-hat is above {limit:.3g} for "
         f"{_named(labels, values, bad, '.3f')}. Raise n_warmup and n_draws; "
         "if it stays so, there may be several modes, or parameters that nothing tells."
     ]

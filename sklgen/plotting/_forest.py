@@ -10,7 +10,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from sklgen.families._base import Array
 from sklgen.mcmc._diagnostics import ess_bulk, ess_tail, r_hat
-from sklgen.mcmc._judge import ESS, R_HAT
+from sklgen.mcmc._judge import ESS, largest_r_hat
 from sklgen.plotting._scalars import drawn, scalars
 
 # Most parameters that are drawn unless they are asked for.
@@ -193,10 +193,10 @@ class ForestDisplay:
             middle, places, "o", markersize=5.5, markerfacecolor="white",
             markeredgecolor=colour,
         )  # fmt: skip
-        self._frame(n_chains=len(x))
+        self._frame(*x.shape[:2])
         return self
 
-    def _frame(self, n_chains: int) -> None:
+    def _frame(self, n_chains: int, n_draws: int) -> None:
         ax, n = self.ax_, len(self.draws)
         ax.set_yticks(np.arange(n), list(self.draws))
         ax.set_ylim(n - 0.4, -0.6)
@@ -206,7 +206,8 @@ class ForestDisplay:
         if left < 0 < right:
             ax.axvline(0.0, color="0.75", linewidth=0.8, zorder=0)
         few = self.ess_ < ESS * n_chains
-        self._column(50.0, "R-hat", self.r_hat_, ".3f", self.r_hat_ > R_HAT)
+        apart = self.r_hat_ > largest_r_hat(n_draws)
+        self._column(50.0, "R-hat", self.r_hat_, ".3f", apart)
         self._column(90.0, "ESS", self.ess_, ".0f", few)
 
     def _column(

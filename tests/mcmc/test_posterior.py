@@ -6,10 +6,17 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.optimize import approx_fprime
 
-from sklgen.mcmc import BayesianModel
+from sklgen.mcmc import BayesianModel, PosteriorRegressor
 from sklgen.mcmc._compiled import CompiledDensity
 from sklgen.mcmc._posterior import NumpyPosterior, frame_of
-from sklgen.mcmc.models import GaussianModel, LinearModel, LogisticModel, PoissonModel
+from sklgen.mcmc._transforms import Joint
+from sklgen.mcmc.models import (
+    GaussianModel,
+    LinearModel,
+    LogisticModel,
+    PoissonModel,
+    StudentModel,
+)
 from sklgen.mcmc.priors import Flat, Gamma, HalfNormal, Normal
 
 
@@ -241,3 +248,70 @@ def test_columns_that_do_not_vary_have_some_spread():
     value, gradient = target.density(1).value_and_gradient(np.zeros((1, target.n_dim)))
     assert np.isfinite(value).all()
     assert np.isfinite(gradient).all()
+
+
+def grouped_data(n_groups=6, n_rows=80):
+    rng = np.random.default_rng(0)
+    code = rng.integers(n_groups, size=n_rows)
+    X = np.column_stack([code, rng.normal(size=(n_rows, 2)) * 2.0 + 1.0])
+    y = X[:, 1] + rng.normal(size=n_groups)[code] + rng.normal(size=n_rows)
+    return X, y, rng.integers(1, 4, n_rows).astype(float)
+
+
+COORDINATES = {
+    "whitened": (LinearModel(), line_data(2, "linear")),
+    "more columns than rows": (
+        LinearModel(),
+        (np.random.default_rng(0).normal(size=(3, 5)), np.arange(3.0), np.ones(3)),
+    ),
+    "columns that are the same": (
+        LinearModel(),
+        (np.ones((6, 2)) * np.arange(6.0)[:, None], np.arange(6.0) ** 2, np.ones(6)),
+    ),
+    "groups": (LinearModel(groups=0), grouped_data()),
+    "slopes": (LinearModel(groups=0, random_slopes=True), grouped_data()),
+    "logistic": (
+        LogisticModel(groups=0),
+        (lambda X, y, w: (X, (y > 1.0).astype(float), w))(*grouped_data()),
+    ),
+    "counts": (
+        PoissonModel(groups=0, random_slopes=True),
+        (lambda X, y, w: (X, np.floor(np.abs(y)), w))(*grouped_data()),
+    ),
+    "robust": (StudentModel(groups=0), grouped_data()),
+}
+
+
+@pytest.mark.parametrize("name", COORDINATES)
+def test_coordinates_of_models_are_changes_of_variables(name):
+    model, data = COORDINATES[name]
+    target = posterior(model, *data)
+    coordinates = target._coordinates
+    assert not isinstance(coordinates, Joint)
+
+    def flat(u):
+        return np.concatenate([x.ravel() for x in target.constrain(u).values()])
+
+    found, told = [], []
+    for u in np.random.default_rng(1).normal(size=(3, target.n_dim)):
+        jacobian = approx_fprime(u, flat, 1e-7)
+        found.append(np.linalg.slogdet(jacobian)[1])
+        told.append(coordinates.to_constrained(u)[1])
+        value, gradient = target.value_and_gradient(u[None])
+        assert_allclose(value, target.value(u[None]))
+        expected = approx_fprime(u, lambda x: target.value(x[None])[0], 1e-7)
+        atol = 1e-6 * abs(value[0])
+        assert_allclose(gradient[0], expected, rtol=1e-4, atol=atol)
+    assert_allclose(np.ptp(np.subtract(found, told)), 0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_rows", [5, 200])
+def test_groups_of_any_size_are_sampled_well(n_rows):
+    rng = np.random.default_rng(0)
+    code = np.repeat(np.arange(20), n_rows)
+    X = np.column_stack([code, rng.normal(size=len(code))])
+    y = X[:, 1] + rng.normal(size=20)[code] + rng.normal(size=len(code))
+    model = LinearModel(groups=0)
+    fitted = PosteriorRegressor(model, n_draws=500, random_state=0).fit(X, y)
+    assert fitted.diagnostics_["n_divergent"] == 0
+    assert fitted.diagnostics_["ess_tail"] > 400

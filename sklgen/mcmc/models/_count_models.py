@@ -15,6 +15,7 @@ from sklgen.families._special import digamma_excess, stirling_remainder
 from sklgen.mcmc._model import Params
 from sklgen.mcmc._transforms import bounded_exp
 from sklgen.mcmc.models import _row_kernels as kernels
+from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._line_kernels import POISSON
 from sklgen.mcmc.models._predictor import LinearPredictorModel, closed_by
 from sklgen.mcmc.models._rows import Closed, RowLaw
@@ -26,6 +27,9 @@ _LARGEST_MEAN = 9e18
 
 class CountModel(LinearPredictorModel):
     """Counts whose log mean is a linear predictor."""
+
+    # About the variance over the mean, less one, over the mean.
+    _usual_dispersion: ClassVar[float]
 
     def mean(self, params: Params, X: Array) -> Array:
         """Mean of the count of each row.
@@ -56,6 +60,11 @@ class CountModel(LinearPredictorModel):
     def _unit(self, y: Array) -> tuple[float, float]:
         mean = float(y.mean())
         return (float(np.log(mean)) if mean > 0.0 else 0.0), 1.0
+
+    def _information(self, design: Design, y: Array, weight: Array) -> float:
+        mean = float(np.average(y, weights=weight))
+        each = mean / (1.0 + self._usual_dispersion * mean)
+        return max(each, 1.0 / float(weight.sum()))
 
 
 @final
@@ -127,6 +136,8 @@ class PoissonModel(CountModel):
     >>> model.simulate(params, X, rng).shape
     (1000, 50)
     """
+
+    _usual_dispersion: ClassVar[float] = 0.0
 
     def variance(self, params: Params, X: Array) -> Array:
         """Variance of the count of each row, its mean.
@@ -257,6 +268,8 @@ class NegativeBinomialModel(CountModel):
     >>> model.simulate(params, X, rng).shape
     (1000, 50)
     """
+
+    _usual_dispersion: ClassVar[float] = 0.5
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LinearPredictorModel._parameter_constraints,

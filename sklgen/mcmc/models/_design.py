@@ -55,6 +55,12 @@ class Design:
         """Columns with coefficients that vary by group."""
         return slice(len(self.units) + 1 - self.n_effects, None)
 
+    def by_group(self, rows: Array, n_groups: int) -> Array:
+        """Sums (n_groups,) over the rows of groups."""
+        if self.codes is None:
+            raise ValueError("There are no groups.")
+        return np.bincount(self.codes, rows, minlength=n_groups).astype(np.float64)
+
     @cached_property
     def effect_units(self) -> Array:
         """Effects (r,) in standard units over those in the units of the user."""

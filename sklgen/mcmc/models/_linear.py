@@ -10,6 +10,7 @@ import numpy as np
 from sklgen.families._base import Array
 from sklgen.families._special import HALF_LOG_2_PI
 from sklgen.mcmc._model import Compiled, Params
+from sklgen.mcmc._transforms import Coordinates
 from sklgen.mcmc.models._line_kernels import linear_posterior
 from sklgen.mcmc.models._location_scale import LocationScaleModel, size_or
 from sklgen.mcmc.models._row_kernels import gaussian
@@ -99,8 +100,8 @@ class LinearModel(LocationScaleModel):
 
     def coordinates(
         self, priors: Mapping[str, Prior], X: Array, y: Array, weight: Array
-    ) -> Whitened | None:
-        """Map vectors that are standard normal a posteriori onto the parameters.
+    ) -> Coordinates | None:
+        """Map vectors that are standard normal, given "sigma", onto the parameters.
 
         Parameters
         ----------
@@ -115,11 +116,11 @@ class LinearModel(LocationScaleModel):
 
         Returns
         -------
-        coordinates : Coordinates or None
-            None where there are groups.
+        coordinates : Coordinates
+            Where there are groups, vectors are only about normal.
         """
         if self.groups is not None:
-            return None
+            return super().coordinates(priors, X, y, weight)
         return Whitened(self._design(X), priors, y, weight)
 
     def compiled(self, X: Array, y: Array, weight: Array) -> Compiled | None:

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklgen.families._base import Array
 from sklgen.mcmc._model import Params
+from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._laws import Shifted
 from sklgen.mcmc.models._predictor import LinearPredictorModel
 from sklgen.mcmc.priors import Exponential, Prior
@@ -62,6 +63,19 @@ class LocationScaleModel(LinearPredictorModel):
 
     def _check(self, y: Array) -> None:
         pass
+
+    def _information(self, design: Design, y: Array, weight: Array) -> float:
+        """One over the variance of what columns and groups leave of targets."""
+        table = np.vstack([design.columns[design.first :], y])
+        total = design.by_group(weight, 0)
+        for row in table:
+            row -= (design.by_group(weight * row, 0) / total)[design.codes]
+        table *= np.sqrt(weight)
+        line = np.linalg.lstsq(table[:-1].T, table[-1], rcond=None)[0]
+        error = table[-1] - line @ table[:-1]
+        free = weight.sum() - len(line) - len(total)
+        least = (_LEAST_ERROR * size_or(float(y.std()), y)) ** 2
+        return float(max(free, 1.0) / max(error @ error, least))
 
     def _own_priors(self, unit: float) -> dict[str, Prior]:
         law = Exponential(1.0 / (self.sigma_scale * unit))

@@ -11,6 +11,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklgen.families._base import Array
 from sklgen.mcmc._model import Params
 from sklgen.mcmc.models import _row_kernels as kernels
+from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._line_kernels import LOGISTIC, SOFTMAX
 from sklgen.mcmc.models._predictor import LinearPredictorModel, closed_by
 from sklgen.mcmc.models._rows import RowLaw
@@ -151,6 +152,10 @@ class LogisticModel(LinearPredictorModel):
 
     def _unit(self, y: Array) -> tuple[float, float]:
         return 0.0, 1.0
+
+    def _information(self, design: Design, y: Array, weight: Array) -> float:
+        share = float(np.average(y, weights=weight))
+        return max(share * (1.0 - share), 1.0 / float(weight.sum()))
 
     def _own_priors(self, unit: float) -> dict[str, Prior]:
         return {}

@@ -13,7 +13,9 @@ from sklearn.utils._param_validation import Interval
 
 from sklgen.families._base import Array
 from sklgen.mcmc._model import BayesianModel, Compiled, Likelihood, Params
+from sklgen.mcmc._transforms import Coordinates, Joint
 from sklgen.mcmc.models._design import Design
+from sklgen.mcmc.models._grouped import PartlyCentred
 from sklgen.mcmc.models._laws import ZeroSumNormal
 from sklgen.mcmc.models._lines import compiled_rows
 from sklgen.mcmc.models._rows import RowLaw, RowLikelihood
@@ -75,6 +77,10 @@ class LinearPredictorModel(BayesianModel):
     @abstractmethod
     def _law(self, y: Array, weight: Array) -> RowLaw:
         """The law of targets for compiled code."""
+
+    @abstractmethod
+    def _information(self, design: Design, y: Array, weight: Array) -> float:
+        """About the information in a row on its predictor."""
 
     @property
     def _stack(self) -> tuple[int, ...]:
@@ -166,6 +172,35 @@ class LinearPredictorModel(BayesianModel):
         law = self._law(np.asarray(y), np.asarray(weight))
         weight = np.ascontiguousarray(weight, dtype=np.float64)
         return RowLikelihood(self._design(X), law, weight)
+
+    def coordinates(
+        self, priors: Mapping[str, Prior], X: Array, y: Array, weight: Array
+    ) -> Coordinates | None:
+        """Map vectors that are about normal a posteriori onto the parameters.
+
+        Parameters
+        ----------
+        priors : mapping of str to Prior
+            Their laws.
+        X : ndarray of shape (n_samples, n_features)
+            Rows.
+        y : ndarray of shape (n_samples,)
+            Their targets.
+        weight : ndarray of shape (n_samples,)
+            Weight of each row.
+
+        Returns
+        -------
+        coordinates : Coordinates or None
+            None where those of the priors will do: without groups, and for more than
+            two classes.
+        """
+        if self.groups is None or self._stack:
+            return None
+        joint = Joint({name: prior.transform for name, prior in priors.items()})
+        design = self._design(X)
+        per_row = self._information(design, np.asarray(y), weight)
+        return PartlyCentred(joint, design, weight, per_row)
 
     def compiled(self, X: Array, y: Array, weight: Array) -> Compiled | None:
         """Give the log-posterior as compiled code, where that is faster.
