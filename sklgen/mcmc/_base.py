@@ -43,6 +43,8 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         "device": [str],
     }
 
+    # Methods that models must have, beside those that all have.
+    _needed: ClassVar[tuple[str, ...]] = ()
     model_: BayesianModel
     posterior_: dict[str, NDArray[Any]]
     _data_hash: str
@@ -141,10 +143,23 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         ConvergenceWarning
             If draws should not be trusted yet; `converged_` is False then.
         """
+        self._check_model()
         X, y = self._data(X, y, reset=True)
         self._sample_chains(X, y, check_weights(sample_weight, X))
         self._judge(stacklevel=3)
         return self
+
+    def _check_model(self) -> None:
+        """Raise an error for a model of another kind than the estimator is for."""
+        model = self._stated_model()
+        missing = [name for name in self._needed if not hasattr(model, name)]
+        if self._needed and (missing or not model.conditional):
+            what = f"has no method `{missing[0]}`" if missing else "is a model of rows"
+            raise TypeError(
+                f"{type(self).__name__} takes models of targets with the methods "
+                f"{', '.join(self._needed)}, but {type(model).__name__} {what}. "
+                "PosteriorSampler takes models of any kind."
+            )
 
     def _sample_chains(self, X: Array, y: Array | None, weight: Array) -> None:
         model = clone(self._stated_model())

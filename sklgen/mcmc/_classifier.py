@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,8 @@ class PosteriorClassifier(ClassifierMixin, ConditionalPosterior):
     """
 
     classes_: NDArray[Any]
+
+    _needed: ClassVar[tuple[str, ...]] = ("probabilities",)
 
     def _default_model(self) -> BayesianModel:
         return LogisticModel()

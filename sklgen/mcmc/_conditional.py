@@ -23,7 +23,13 @@ def model_has(*methods: str) -> Callable[[Any], bool]:
 
     def check(estimator: Any) -> bool:
         model = estimator._stated_model()
-        return model.conditional and all(hasattr(model, name) for name in methods)
+        name = type(model).__name__
+        if not model.conditional:
+            raise AttributeError(f"{name} is a model of rows, without targets.")
+        for method in methods:
+            if not hasattr(model, method):
+                raise AttributeError(f"It needs a method `{method}` of {name}.")
+        return True
 
     return check
 

@@ -81,7 +81,7 @@ def reliable_below(S: int) -> float:
     return float(min(1.0 - 1.0 / np.log10(max(S, 2)), 0.7))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LeaveOneOut:
     """Expected log predictive density of rows that were left out, one by one.
 
@@ -122,6 +122,38 @@ class LeaveOneOut:
     def unreliable(self) -> NDArray[np.bool_]:
         """Rows, as flags, whose weights have tails too heavy for these draws."""
         return ~(self.k < reliable_below(self.n_draws))
+
+    def minus(self, other: LeaveOneOut) -> tuple[float, float]:
+        """Compare with another model of the same rows.
+
+        Parameters
+        ----------
+        other : LeaveOneOut
+            Its result.
+
+        Returns
+        -------
+        difference, standard_error : float
+            How much better the sum of log densities is here, and its standard error
+            for rows drawn anew.
+        """
+        if len(self.elpd) != len(other.elpd):
+            raise ValueError(
+                "Results must be of the same rows, got those of "
+                f"{len(self.elpd)} and of {len(other.elpd)}."
+            )
+        gap = self.elpd - other.elpd
+        n = len(gap)
+        error = np.sqrt(n) * gap.std(ddof=1) if n > 1 else np.nan
+        return float(gap.sum()), float(error)
+
+    def __repr__(self) -> str:
+        return (
+            f"LeaveOneOut(total={self.total:.2f}, "
+            f"standard_error={self.standard_error:.2f}, "
+            f"effective_parameters={self.effective_parameters:.2f}, "
+            f"unreliable={int(self.unreliable.sum())} of {len(self.elpd)})"
+        )
 
 
 def leave_one_out(blocks: Iterable[ArrayLike]) -> LeaveOneOut:

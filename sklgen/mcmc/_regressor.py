@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sklearn.base import RegressorMixin
 
 from sklgen.mcmc._conditional import NumberPosterior
@@ -83,6 +85,8 @@ class PosteriorRegressor(RegressorMixin, NumberPosterior):
     >>> [round(float(mean[0]), -1), round(float(std[0]), -1)]
     [210.0, 50.0]
     """
+
+    _needed: ClassVar[tuple[str, ...]] = ("mean",)
 
     def _default_model(self) -> BayesianModel:
         return LinearModel()

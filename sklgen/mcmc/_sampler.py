@@ -16,7 +16,12 @@ from sklgen.mcmc.models import GaussianModel
 
 def _of_rows(estimator: Any) -> bool:
     model = estimator._stated_model()
-    return not model.conditional and hasattr(model, "simulate")
+    name = type(model).__name__
+    if model.conditional:
+        raise AttributeError(f"{name} is a model of targets: `sample_y` draws them.")
+    if not hasattr(model, "simulate"):
+        raise AttributeError(f"It needs a method `simulate` of {name}.")
+    return True
 
 
 class PosteriorSampler(GenerativeMixin, NumberPosterior):

@@ -304,3 +304,32 @@ def test_posterior_draws_belong_together(gaussian):
         at = (flat["mean"] == mean).all(axis=1)
         assert (flat["covariance"][at] == covariance).all()
         assert at.any()
+
+
+def test_models_of_another_kind_are_refused():
+    X, y = targets(20)
+    for estimator, model, told in (
+        (PosteriorRegressor, GaussianModel(), "no method `mean`"),
+        (PosteriorRegressor, LogisticModel(), "no method `mean`"),
+        (PosteriorClassifier, LinearModel(), "no method `probabilities`"),
+    ):
+        with pytest.raises(TypeError, match=told):
+            estimator(model).fit(X, y > 0)
+    with pytest.raises(AttributeError) as caught:
+        _ = PosteriorSampler(LinearModel()).sample
+    assert "sample_y" in str(caught.value.__cause__)
+    with pytest.raises(AttributeError) as caught:
+        _ = PosteriorSampler().predict
+    assert "model of rows" in str(caught.value.__cause__)
+
+
+def test_models_are_compared_by_leaving_rows_out():
+    X, y = targets()
+    fits = [PosteriorRegressor(random_state=0).fit(part, y) for part in (X, X[:, 1:])]
+    full, part = fits[0].score_loo(X, y), fits[1].score_loo(X[:, 1:], y)
+    difference, error = full.minus(part)
+    assert_allclose(difference, full.total - part.total)
+    assert difference > 2.0 * error > 0.0
+    assert len(repr(full)) < 200
+    with pytest.raises(ValueError, match="the same rows"):
+        full.minus(PosteriorSampler(**SHORT).fit(X[:9]).score_loo(X[:9]))
