@@ -156,7 +156,7 @@ def _runs_away(x: Array) -> NDArray[np.bool_]:
 
 
 def _at_an_end(x: Array) -> NDArray[np.bool_]:
-    size = np.abs(x)
+    size = np.abs(x.astype(np.float64, copy=False))
     return np.asarray(
         (size.max(axis=(0, 1)) > _LARGEST)
         | ((size > 0.0) & (size < _SMALLEST)).any(axis=(0, 1))
