@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from sklgen.mcmc import BayesianModel, PosteriorRegressor, PosteriorSampler
+from sklgen.mcmc import BayesianModel, PosteriorSampler
 from sklgen.mcmc._diagnostics import mcse_mean
 from sklgen.mcmc.models import GaussianModel, LinearModel
 from sklgen.mcmc.priors import Flat, HalfNormal, Normal
@@ -299,7 +299,7 @@ def test_data_and_priors_are_left_as_they_were():
     X, y = rows()
     kept = X.copy(), y.copy()
     model = Told()
-    sampler = PosteriorRegressor(model, **SHORT).fit(X, y)
+    sampler = PosteriorSampler(model, **SHORT).fit(X, y)
     np.testing.assert_array_equal(X, kept[0])
     np.testing.assert_array_equal(y, kept[1])
     assert sampler.model is model
@@ -309,13 +309,11 @@ def test_data_and_priors_are_left_as_they_were():
 
 @few_draws
 def test_many_rows_take_memory_in_proportion():
-    X, y = rows(3_000)
-    fit(LinearModel(), (X, y))
+    X, y = rows(6_000)
     tracemalloc.start()
     try:
         fit(LinearModel(), (X, y))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # a matrix of rows by rows takes 72 million bytes
-    assert peak < 0.5 * 8 * len(X) ** 2 + 128 * 2**20
+    assert peak < 0.7 * 8 * len(X) ** 2  # a matrix of rows by rows
