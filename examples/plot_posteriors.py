@@ -71,8 +71,8 @@ print(curve.summary()[["mean", "sd", "q5", "q95", "ess_bulk", "r_hat"]].round(2)
 
 def difference(a, b):
     """Gain of a over b, with its standard error."""
-    gain = a.elpd - b.elpd
-    return f"{gain.sum():.1f} +- {np.sqrt(len(gain)) * gain.std():.1f}"
+    gain, error = a.minus(b)
+    return f"{gain:.1f} +- {error:.1f}"
 
 
 line = PosteriorRegressor(random_state=0).fit(X, y)
