@@ -4,19 +4,19 @@ Four chains of 1000 draws after 1000 of warm-up (250 after 250 of the tall one),
 double precision, from where each package starts on its own:
 
 gaussian   100 dimensions, autoregressive correlation 0.9, scales from 0.1 to 10.
-schools    Eight schools, non-centred.
+schools    Eight schools, non-centred, with three times as many seeds.
 logistic   Logistic regression with 1000 rows and 25 correlated columns.
 tall       Logistic regression with 100,000 rows and 21 columns.
 first      Seconds from the start of Python to the draws of eight schools, after a run
            before that has left what packages keep on disk.
 
 Each package runs in a process of its own, on one processor. Seconds are those that it
-worked, over all threads, in warm-up and sampling; what compiles, traces or loads before
-is told apart, and imports are left out. Bulk and tail are the least effective sample
-sizes over parameters, by the code of sklgen for all: medians over seeds. Walkers of
-ensembles are chains. A ratio is to the best package other than sklgen of the same run,
-among those with an R-hat below 1.05 that have found the same means. numpyro, blackjax,
-nutpie (with PyMC) and emcee are left out where they are not installed.
+worked, over all threads, in warm-up and sampling; what compiles or traces before is
+told apart, and imports are left out. Bulk and tail are the least effective sample sizes
+over parameters, by the code of sklgen for all: medians over seeds. Walkers of ensembles
+are chains. A ratio is to the best package other than sklgen of the same run, among
+those with an R-hat below 1.05 that have found the same means. numpyro, blackjax, nutpie
+(with PyMC) and emcee are left out where they are not installed.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def measure(name, kind, seeds):
     start = worked()
     run = sampler.prepare()
     told = {"compile": worked() - start, "runs": []}
-    for seed in range(1, seeds + 1):
+    for seed in range(1, seeds * target.runs + 1):
         seconds, raw = [], None
         while len(seconds) < MOST_REPEATS and sum(seconds) < LEAST_SECONDS:
             start = worked()
@@ -90,8 +90,7 @@ def first(name):
         sampler = PEERS[name](target)
         sampler.unpack(sampler.prepare()(1))
         return
-    from sklgen.mcmc import PosteriorClassifier, PosteriorRegressor
-    from sklgen.mcmc._density import DensitySampler
+    from sklgen.mcmc import DensitySampler, PosteriorClassifier, PosteriorRegressor
 
     if name == "sklgen, NumPy":
         DensitySampler(target.numpy, 10, grad=True, random_state=0).fit()

@@ -35,12 +35,16 @@ class Ours(Sampler):
     modules = ("sklgen.mcmc._chains", "sklgen.mcmc._user_density")
 
     def prepare(self):
-        density, frame = self.density()
-        self.run(density, frame, 0, 20, 20)  # loads what is compiled
         target = self.target
+        density, frame = self.density()
+        self.ask(density, np.zeros((CHAINS, target.n_dim)))
         return lambda seed: self.run(
             density, frame, seed, target.n_warmup, target.n_draws
         )
+
+    def ask(self, density, x):
+        """Let a density trace what it needs."""
+        density.value_and_gradient(x)
 
     def run(self, density, frame, seed, n_warmup, n_draws):
         from sklgen.mcmc._chains import Settings, draw
@@ -90,6 +94,9 @@ class OursEnsemble(Ours):
 
     def density(self):
         return self.target.value, None
+
+    def ask(self, density, x):
+        density(x)
 
     def run(self, density, frame, seed, n_warmup, n_draws):
         from sklgen.mcmc._ensemble import sample_ensemble
@@ -203,16 +210,12 @@ class Nutpie(Sampler):
 
         model = nutpie.compile_pymc_model(self.target.pymc(), backend="numba")
 
-        def run(seed, n_warmup=self.target.n_warmup, n_draws=self.target.n_draws):
-            # Its InferenceData would take longer than the draws of eight schools.
-            return nutpie.sample(
-                model, tune=n_warmup, draws=n_draws, chains=CHAINS, cores=1, seed=seed,
-                low_rank_modified_mass_matrix=self.low_rank, progress_bar=False,
-                return_raw_trace=True,
-            )  # fmt: skip
-
-        run(0, 20, 20)
-        return run
+        # Its InferenceData would take about as long as the draws of eight schools.
+        return lambda seed: nutpie.sample(
+            model, tune=self.target.n_warmup, draws=self.target.n_draws, chains=CHAINS,
+            cores=1, seed=seed, low_rank_modified_mass_matrix=self.low_rank,
+            progress_bar=False, return_raw_trace=True,
+        )  # fmt: skip
 
     def unpack(self, raw):
         import pyarrow

@@ -12,6 +12,8 @@ class Target(ABC):
     """A log-density; its methods import what they are named after."""
 
     n_warmup = n_draws = 1000
+    # How many times as many seeds are taken as are asked for.
+    runs = 1
     # Whether chains side by side are faster in JAX than one after another.
     together = False
     # Whether samplers without gradients are tried.
@@ -111,7 +113,7 @@ class Gaussian(Target):
 class Schools(Target):
     """Eight schools, non-centred."""
 
-    n_dim, together = 10, True
+    n_dim, together, runs = 10, True, 3
 
     def __init__(self):
         self.y = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
