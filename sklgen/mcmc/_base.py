@@ -31,6 +31,8 @@ from sklgen.mixture._starts import distinct_rows
 
 # Draws whose parameters are made at once.
 _BLOCK = 1024
+# Numbers of a size whose squares, and sums of them, can be computed.
+_LARGEST = 1e100
 
 
 class BasePosterior(_RowsMixin, ChainedEstimator):
@@ -45,6 +47,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
 
     # Methods that models must have, beside those that all have.
     _needed: ClassVar[tuple[str, ...]] = ()
+    _by_value: ClassVar[tuple[str, ...]] = ("model", "model_")
     model_: BayesianModel
     posterior_: dict[str, NDArray[Any]]
     _data_hash: str
@@ -163,7 +166,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
 
     def _sample_chains(self, X: Array, y: Array | None, weight: Array) -> None:
         model = clone(self._stated_model())
-        data_hash = joblib.hash((X, y, weight))
+        data_hash = _hash(X, y, weight)
         before = self._before()
         if before is not None and data_hash != self._data_hash:
             raise ValueError(
@@ -178,6 +181,9 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
                 "sample_weight must be None."
             )
         X = X.astype(np.float64, copy=False)
+        _check_reach(X, "X")
+        if y is not None:
+            _check_reach(y, "y")
         priors = model.parameters(X, y)
         torch = uses_torch(priors)
         posterior = posterior_of(model, priors, X, y, weight, device=self.device)
@@ -259,7 +265,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         """
         check_is_fitted(self)
         data = self._data(X, y)
-        if joblib.hash((*data, np.ones(len(data[0])))) != self._data_hash:
+        if _hash(*data, np.ones(len(data[0]))) != self._data_hash:
             raise ValueError(
                 "score_loo takes the rows that the model was fitted to, without "
                 "weights, got others. For new rows there is `score_samples`, or "
@@ -267,6 +273,22 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
             )
         n_chains = next(iter(self.posterior_.values())).shape[0]
         return leave_one_out(self._predictive().log_likelihoods(*data, n_chains))
+
+
+def _check_reach(values: Array, name: str) -> None:
+    """Raise an error for numbers whose squares are out of reach."""
+    size = np.abs(values).max(initial=0.0)
+    if size > _LARGEST or 0.0 < size < 1.0 / _LARGEST:
+        raise ValueError(
+            f"{name} must have numbers between {1.0 / _LARGEST:g} and {_LARGEST:g} in "
+            f"size, got {size:.3g} for the largest: change their unit."
+        )
+
+
+def _hash(*data: Array | None) -> str:
+    """Tell data apart by their numbers alone, not by how they lie in memory."""
+    plain = [None if x is None else np.array(x, np.float64, order="C") for x in data]
+    return str(joblib.hash(plain))
 
 
 def _distinct(

@@ -6,6 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -40,6 +41,8 @@ class ChainedEstimator(BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    # Attributes that may hold functions without a name, or classes.
+    _by_value: ClassVar[tuple[str, ...]]
     warm_start: bool
     diagnostics_: dict[str, float]
     converged_: bool
@@ -90,3 +93,34 @@ class ChainedEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         return to_arviz(dict(self._named_draws()), statistics(self._chains))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        held = {name: state[name] for name in self._by_value if name in state}
+        return {**state, **{name: _Pickled(x) for name, x in held.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        held = {k: x.content for k, x in state.items() if isinstance(x, _Pickled)}
+        super().__setstate__({**state, **held})
+
+
+class _Pickled:
+    """What is pickled by value where it has no name to be found by."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (_cloudpickle().dumps(self.content),)
+
+
+def _unpickled(content: bytes) -> _Pickled:
+    return _Pickled(_cloudpickle().loads(content))
+
+
+def _cloudpickle() -> Any:
+    """Import what joblib has brought, inside of it until its version 1.6."""
+    try:
+        return import_module("cloudpickle")
+    except ModuleNotFoundError:
+        return import_module("joblib.externals.cloudpickle")

@@ -70,7 +70,9 @@ def draw(
     """
     own_threads = getattr(density, "own_threads", False)
     hold = nullcontext() if own_threads else single_threaded_libraries()
-    with hold, progress(verbose=settings.verbose) as bar:
+    # Samplers look where numbers overflow, and turn back.
+    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    with hold, quiet, progress(verbose=settings.verbose) as bar:
         _check_memory(settings, n_dim, bar)
         runner = _RUNNERS[settings.sampler](density, settings, bar)
         return runner.run(n_dim, rng, starts, frame, going_on)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,8 +19,6 @@ from sklgen.families._base import Array
 from sklgen.mcmc._chained import ChainedEstimator
 from sklgen.mcmc._chains import draw
 from sklgen.mcmc._user_density import Grad, density_of
-
-_FUNCTIONS = ("log_density", "grad")
 
 
 class DensitySampler(ChainedEstimator):
@@ -152,6 +149,7 @@ class DensitySampler(ChainedEstimator):
         **ChainedEstimator._parameter_constraints,
     }
 
+    _by_value: ClassVar[tuple[str, ...]] = ("log_density", "grad")
     draws_: Array
     log_densities_: Array
 
@@ -282,34 +280,3 @@ class DensitySampler(ChainedEstimator):
                 f"names must be n_dim={self.n_dim} distinct names, got {names}."
             )
         return names
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        functions = {k: state[k] for k in _FUNCTIONS if callable(state[k])}
-        return {**state, **{k: _Pickled(f) for k, f in functions.items()}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        functions = {k: f.function for k, f in state.items() if isinstance(f, _Pickled)}
-        super().__setstate__({**state, **functions})
-
-
-class _Pickled:
-    """A function that is pickled by value where it has no name to be found by."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (_cloudpickle().dumps(self.function),)
-
-
-def _unpickled(content: bytes) -> _Pickled:
-    return _Pickled(_cloudpickle().loads(content))
-
-
-def _cloudpickle() -> Any:
-    """Import what joblib has brought, inside of it until its version 1.6."""
-    try:
-        return import_module("cloudpickle")
-    except ModuleNotFoundError:
-        return import_module("joblib.externals.cloudpickle")

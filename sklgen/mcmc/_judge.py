@@ -23,6 +23,8 @@ _R_HAT_DRAWS = 10.0
 ESS = 100
 # A smaller fraction of missing information means tails that are hard to reach.
 E_BFMI = 0.3
+# Share of the trees that may diverge: one or two do by chance where tails are light.
+_DIVERGENT = 0.001
 # Share of the trees that may be cut short, and of the proposals a chain must accept.
 _CUT, _STUCK = 0.01, 0.01
 # Draws of chains that do not agree at all run away if they are this far out, or in
@@ -219,7 +221,7 @@ def _scarcity(labels: NDArray[Any], bulk: Array, tail: Array, C: int) -> list[st
 
 
 def _divergences(chains: Chains, n: float) -> list[str]:
-    if not n:
+    if n <= _DIVERGENT * chains.divergent.size:
         return []
     return [
         f"{n} of {chains.divergent.size} transitions diverged, so that draws may miss "

@@ -57,8 +57,9 @@ class BayesianModel(BaseEstimator, ABC):
         Whether it is about y given X, as it is unless a class says otherwise, or about
         the rows of X.
     independent_rows : bool
-        Whether the log-likelihood of a row does not depend on the others, so that they
-        can be asked for in blocks.
+        Whether the log-likelihood of a row does not depend on the others. Rows then
+        come in blocks, sorted, and those that are the same only once, with the sum of
+        their weights: a parameter cannot have a number for each row.
     """
 
     conditional: ClassVar[bool] = True

@@ -109,7 +109,13 @@ def _is_proper(priors: Mapping[str, Prior]) -> bool:
 
 
 def asked(function: Callable[..., Answer], params: Params, *data: Any) -> Answer:
-    """Call a method of the user's model; what it raises tells of the parameters."""
+    """Call a method of the user's model; what it raises tells of the parameters.
+
+    It gets arrays that cannot be written into: what it changed would be used further.
+    """
+    for x in (*params.values(), *data):
+        if isinstance(x, np.ndarray):
+            x.flags.writeable = False
     try:
         return function(params, *data)
     except Exception as error:
@@ -239,7 +245,13 @@ class NumpyPosterior(Posterior):
             return self._whole(u)
         assert self._likelihood is not None
         params, total = self._coordinates.to_constrained(u)
-        value, slopes = asked(self._likelihood, params)
+        answer: Any = asked(self._likelihood, params)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise TypeError(
+                "likelihood must return a tuple of log-likelihoods and a dict of their "
+                f"derivatives, got {type(answer).__name__}."
+            )
+        value, slopes = answer
         _check_answer(value, slopes, params, total.shape)
         total = total + value
         for name, prior in self._priors.items():

@@ -255,6 +255,37 @@ def test_models_with_lambdas_are_cloned_and_pickled_by_joblib():
     model = PosteriorSampler(Mean(function=lambda x: x), **SHORT)
     search = GridSearchCV(model, {"model__prior_sd": [0.1, 2.0]}, n_jobs=2, cv=2)
     assert search.fit(X).best_params_ == {"model__prior_sd": 2.0}
+    again = pickle.loads(pickle.dumps(model.fit(X)))
+    assert again.model.function(3) == 3
+    assert_array_equal(again.score_samples(X), model.score_samples(X))
+
+
+def test_models_cannot_write_into_what_they_are_given():
+    class Writer(Mean):
+        def log_likelihood(self, params, X, y):
+            params["mu"] += 1.0
+            return super().log_likelihood(params, X, y)
+
+    with pytest.raises(ValueError, match="read-only"):
+        PosteriorSampler(Writer(), **SHORT).fit(rows()[:, :1])
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_numbers_out_of_reach_are_refused(unit):
+    X, y = targets(20)
+    with pytest.raises(ValueError, match="change their unit"):
+        PosteriorRegressor(**SHORT).fit(X, y * unit)
+    with pytest.raises(ValueError, match="change their unit"):
+        PosteriorSampler(**SHORT).fit(X * unit)
+
+
+def test_data_are_the_same_however_they_lie_in_memory():
+    X, y = targets(30)
+    model = PosteriorRegressor(**SHORT).fit(X, y)
+    twice = np.repeat(X, 2, axis=0)[::2]
+    expected = model.score_loo(X, y).elpd
+    for other in (np.asfortranarray(X), twice):
+        assert_array_equal(model.score_loo(other, y).elpd, expected)
 
 
 def test_few_draws_are_told_of_in_words():

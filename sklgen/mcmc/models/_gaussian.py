@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils import check_scalar
 
 from sklgen.families._base import Array
 from sklgen.mcmc._model import BayesianModel, Compiled, Params
@@ -62,8 +64,7 @@ class GaussianModel(BayesianModel):
         priors : dict of str to Prior
             Their laws.
         """
-        if not self.scale > 0:
-            raise ValueError(f"scale must be positive, got {self.scale!r}.")
+        check_scalar(self.scale, "scale", Real, min_val=0, include_boundaries="neither")
         d = X.shape[1]
         spread = spread_of(X)
         return {
@@ -190,8 +191,12 @@ class GaussianModel(BayesianModel):
 
 
 def spread_of(X: Array) -> Array:
-    """Standard deviation of each column; for a constant one, some positive number."""
+    """Standard deviation of each column; of a constant one, that of its rounding.
+
+    One row tells of no spread: it is the size of its numbers then.
+    """
     spread = X.std(axis=0)
     size = np.abs(X).max(axis=0)
     flat = spread <= 1e-12 * size
-    return np.where(flat, np.where(size > 0, 1e-6 * size, 1.0), spread)
+    unit = size if len(X) == 1 else 1e-6 * size
+    return np.where(flat, np.where(size > 0, unit, 1.0), spread)

@@ -111,6 +111,11 @@ class LinearPredictorModel(BayesianModel):
         self.groups_ = None if codes is None else np.unique(codes)
         location, unit = self._unit(np.asarray(y))
         p = columns.shape[1]
+        if not (self.intercept or p):
+            raise ValueError(
+                "A model without intercept needs a column that has a coefficient, got "
+                f"X of shape {X.shape} and groups={self.groups}. Set intercept=True."
+            )
         priors: dict[str, Prior] = {}
         if self.intercept:
             priors["intercept"] = self._normal(location, self.intercept_scale * unit)
@@ -125,11 +130,6 @@ class LinearPredictorModel(BayesianModel):
             shape = (len(self.groups_) + 1, r)
             priors["group_effect"] = self._normal(0.0, 1.0, shape)
         priors |= self._own_priors(unit)
-        if not priors:
-            raise ValueError(
-                "A model without intercept needs a column that has a coefficient, got "
-                f"X of shape {X.shape} and groups={self.groups}. Set intercept=True."
-            )
         return priors
 
     def log_likelihood(self, params: Params, X: Array, y: Array) -> Array:
