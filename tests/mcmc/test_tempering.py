@@ -18,7 +18,7 @@ from sklgen.mcmc._diagnostics import ess_mean, r_hat
 from sklgen.mcmc._metric import Dense, Diagonal, LowRank
 from sklgen.mcmc._nuts import Trace, streams
 from sklgen.mcmc._tempering import Exchange, Lanes, draw_tempered
-from sklgen.mcmc._tempering_warmup import warm_tempered
+from sklgen.mcmc._tempering_warmup import _streams, warm_tempered
 from sklgen.mcmc.models import GaussianModel, LinearModel
 from sklgen.mcmc.priors import Flat, Normal
 
@@ -269,10 +269,11 @@ def test_chains_do_not_depend_on_their_number():
     np.testing.assert_array_equal(x[0][0].positions, x[1][0].positions[:2])
 
 
-def test_lanes_and_chains_have_streams_of_their_own():
-    _, tempered = sample(normal, 2, 5, n_warmup=60)
-    seeds = np.concatenate([tempered.sampler.state.streams, tempered.exchange.streams])
-    assert len(np.unique(seeds[:, 0])) == len(seeds)
+def test_lanes_and_exchanges_have_streams_of_their_own():
+    seeds = _streams(np.random.default_rng(0), 4)
+    assert len(np.unique(seeds.reshape(-1, 4), axis=0)) == 4 * (ladder.MOST + 1)
+    _, tempered = sample(normal, 2, 0, n_warmup=0)
+    np.testing.assert_array_equal(tempered.exchange.streams, seeds[-1])
 
 
 def test_going_on_is_one_longer_run():
