@@ -237,8 +237,9 @@ def test_numbers_that_never_change_are_no_problem():
 def test_records_are_judged():
     x = noise()
     few = np.zeros((4, 1000))
-    few[1, :3] = 1
-    assert judged(made(x, divergent=few))[1][0].startswith("3 of 4000 transitions")
+    few[1, :5] = 1
+    assert judged(made(x, divergent=few))[1][0].startswith("5 of 4000 transitions")
+    assert judged(made(x, divergent=np.roll(few, 1, axis=1) * few))[1] == []
     walk = np.cumsum(noise(1000, 1, 3)[..., 0], axis=1)
     (problem,) = judged(made(x, energies=walk))[1]
     assert "E-BFMI is 0.0" in problem
