@@ -90,7 +90,7 @@ def first(name):
         sampler = PEERS[name](target)
         sampler.unpack(sampler.prepare()(1))
         return
-    from sklgen.mcmc import DensitySampler, PosteriorClassifier, PosteriorRegressor
+    from sklgen.mcmc import DensitySampler, PosteriorClassifier, PosteriorSampler
 
     if name == "sklgen, NumPy":
         DensitySampler(target.numpy, 10, grad=True, random_state=0).fit()
@@ -101,7 +101,7 @@ def first(name):
         from mcmc_models import SchoolsModel
 
         X = target.sigma[:, None]
-        PosteriorRegressor(SchoolsModel(), random_state=0).fit(X, target.y)
+        PosteriorSampler(SchoolsModel(), random_state=0).fit(X, target.y)
     elif name == "sklgen, ready-made":
         X = target.sigma[:, None]
         PosteriorClassifier(random_state=0).fit(X, target.y > 0.0)
