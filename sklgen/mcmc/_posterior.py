@@ -204,9 +204,9 @@ class NumpyPosterior(Posterior):
         self._coordinates: Coordinates = joint if given is None else given
         self.n_dim = self._coordinates.size
         self.frame = (
-            frame_of(_prior_draws(self._priors, joint))
-            if given is None
-            else Frame.standard(self.n_dim)
+            Frame.standard(self.n_dim)
+            if given is not None and given.is_standard
+            else frame_of(_prior_draws(self._priors, joint))
         )
         self.is_proper_prior = _is_proper(self._priors)
         self._likelihood: Likelihood | None = None

@@ -221,6 +221,9 @@ class Coordinates(ABC):
     """A map of vectors onto all parameters of a model."""
 
     size: int
+    # Whether posteriors are about standard normal in them. If not, their places and
+    # units are those of the priors.
+    is_standard: ClassVar[bool] = True
 
     @abstractmethod
     def to_constrained(self, u: ArrayLike) -> tuple[dict[str, Array], Array]:

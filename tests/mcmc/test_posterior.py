@@ -315,3 +315,14 @@ def test_groups_of_any_size_are_sampled_well(n_rows):
     fitted = PosteriorRegressor(model, n_draws=500, random_state=0).fit(X, y)
     assert fitted.diagnostics_["n_divergent"] == 0
     assert fitted.diagnostics_["ess_tail"] > 400
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_starts_of_groups_have_the_units_of_columns(unit):
+    X, y, weight = grouped_data()
+    model = LinearModel(groups=0)
+    frame = posterior(model, X, y, weight).frame
+    other = posterior(model, X * [1.0, unit, unit], y, weight).frame
+    scale = np.ones(len(frame.scale))
+    scale[1:3] = unit  # coefficients come after the intercept
+    assert_allclose(other.scale * scale, frame.scale, rtol=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,6 +40,8 @@ class PartlyCentred(Coordinates):
        framework for the parametrization of hierarchical models. Statistical Science,
        22.
     """
+
+    is_standard: ClassVar[bool] = False
 
     def __init__(
         self, joint: Joint, design: Design, weight: Array, per_row: float
