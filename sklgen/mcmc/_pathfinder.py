@@ -245,7 +245,8 @@ def _climb(
             break
         x, value, gradient = found
         move, change = x - at.x, at.gradient - gradient
-        if move @ change > 1e-10 * (change @ change):
+        scaled = scale * change
+        if move @ change > 1e-10 * (scaled @ scaled):
             variances = _variances(variances, move, change)
             pairs = [*pairs, (move, change)][-_MEMORY:]
         gain = value - at.value
