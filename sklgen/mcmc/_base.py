@@ -31,6 +31,8 @@ from sklgen.mixture._starts import distinct_rows
 
 # Draws whose parameters are made at once.
 _BLOCK = 1024
+# Rows that weights are written out as, for priors that look at them.
+_MOST_ROWS = 10_000_000
 # Numbers of a size whose squares, and sums of them, can be computed.
 _LARGEST = 1e100
 
@@ -184,7 +186,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         _check_reach(X, "X")
         if y is not None:
             _check_reach(y, "y")
-        priors = model.parameters(X, y)
+        priors = model.parameters(*_repeated(X, y, weight))
         torch = uses_torch(priors)
         posterior = posterior_of(model, priors, X, y, weight, device=self.device)
         _check_has_parameters(posterior, model)
@@ -273,6 +275,15 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
             )
         n_chains = next(iter(self.posterior_.values())).shape[0]
         return leave_one_out(self._predictive().log_likelihoods(*data, n_chains))
+
+
+def _repeated(X: Array, y: Array | None, weight: Array) -> tuple[Array, Array | None]:
+    """Rows as often as their weights say, for weights that are whole numbers."""
+    times = np.rint(weight)
+    if (times != weight).any() or times.sum() > _MOST_ROWS:
+        return X, y
+    which = np.repeat(np.arange(len(X)), times.astype(np.intp))
+    return X[which], None if y is None else y[which]
 
 
 def _check_reach(values: Array, name: str) -> None:

@@ -32,7 +32,7 @@ class BayesianModel(BaseEstimator, ABC):
         A function of the parameters that gives the log-likelihood of all rows, each
         times its weight, and a dict with its derivatives by each parameter. Without it
         derivatives are taken by differences.
-    ``compiled(X, y, weight)``
+    ``compiled(priors, X, y, weight)``
         A function that numba has compiled, and a tuple of arrays and numbers: called as
         ``function(u, gradient, *tuple)`` with the vector of all parameters without
         bounds it returns the log-posterior, and writes its derivatives. Chains then

@@ -224,7 +224,7 @@ class NumpyPosterior(Posterior):
     def _compiled(self, n_threads: int) -> CompiledDensity | None:
         made = None
         if hasattr(self._model, "compiled"):
-            made = self._model.compiled(self._X, self._y, self._weight)
+            made = self._model.compiled(self._priors, self._X, self._y, self._weight)
         if made is None:
             return None
         function, data = made

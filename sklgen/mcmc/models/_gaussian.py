@@ -134,11 +134,15 @@ class GaussianModel(BayesianModel):
         out -= (np.log(diagonal).sum(axis=1) + 0.5 * d * np.log(2 * np.pi))[:, None]
         return out.reshape(*lead, len(X))
 
-    def compiled(self, X: Array, y: Any, weight: Array) -> Compiled:
+    def compiled(
+        self, priors: Mapping[str, Any], X: Array, y: Any, weight: Array
+    ) -> Compiled:
         """Give the log-posterior as compiled code, with the sums that it needs.
 
         Parameters
         ----------
+        priors : mapping of str to Prior
+            Laws of the parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
         y : None
@@ -151,7 +155,6 @@ class GaussianModel(BayesianModel):
         log_density, data
             A function of vectors without bounds, their gradient and the data.
         """
-        priors = self.parameters(X, y)
         places: Any = self.coordinates(priors, X, y, weight).parts
         frame, place = places["covariance"].frame, places["mean"]
         total = weight.sum()

@@ -123,11 +123,15 @@ class LinearModel(LocationScaleModel):
             return super().coordinates(priors, X, y, weight)
         return Whitened(self._design(X), priors, y, weight)
 
-    def compiled(self, X: Array, y: Array, weight: Array) -> Compiled | None:
+    def compiled(
+        self, priors: Mapping[str, Any], X: Array, y: Array, weight: Array
+    ) -> Compiled | None:
         """Give the log-posterior as compiled code, unless there are groups.
 
         Parameters
         ----------
+        priors : mapping of str to Prior
+            Laws of the parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
         y : ndarray of shape (n_samples,)
@@ -143,7 +147,6 @@ class LinearModel(LocationScaleModel):
         """
         if self.groups is not None:
             return None
-        priors = self.parameters(X, y)
         lines = Whitened(self._design(X), priors, y, weight)
         sigma: Any = priors["sigma"]
         return linear_posterior, (

@@ -202,11 +202,15 @@ class LinearPredictorModel(BayesianModel):
         per_row = self._information(design, np.asarray(y), weight)
         return PartlyCentred(joint, design, weight, per_row)
 
-    def compiled(self, X: Array, y: Array, weight: Array) -> Compiled | None:
+    def compiled(
+        self, priors: Mapping[str, Any], X: Array, y: Array, weight: Array
+    ) -> Compiled | None:
         """Give the log-posterior as compiled code, where that is faster.
 
         Parameters
         ----------
+        priors : mapping of str to Prior
+            Laws of the parameters.
         X : ndarray of shape (n_samples, n_features)
             Rows.
         y : ndarray of shape (n_samples,)
@@ -222,7 +226,7 @@ class LinearPredictorModel(BayesianModel):
         """
         if self._compiled_law is None:
             return None
-        priors, law = self.parameters(X, y), self._law(np.asarray(y), weight)
+        law = self._law(np.asarray(y), weight)
         return compiled_rows(
             self._compiled_law, self._design(X), priors, law.targets, weight
         )
