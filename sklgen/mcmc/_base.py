@@ -49,6 +49,8 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
 
     # Methods that models must have, beside those that all have.
     _needed: ClassVar[tuple[str, ...]] = ()
+    # Whether labels count that no row of positive weight has.
+    _keeps_labels: ClassVar[bool] = False
     _by_value: ClassVar[tuple[str, ...]] = ("model", "model_")
     model_: BayesianModel
     posterior_: dict[str, NDArray[Any]]
@@ -176,7 +178,10 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
                 "fit, got other rows. Set warm_start=False."
             )
         if model.independent_rows:
-            X, y, weight = _distinct(X, y, weight)
+            distinct = _distinct(X, y, weight)
+            if self._keeps_labels and y is not None:
+                distinct = _with_labels(*distinct, X, y)
+            X, y, weight = distinct
         elif (weight != 1.0).any():
             raise ValueError(
                 f"{type(model).__name__} has rows that depend on each other: "
@@ -277,12 +282,27 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         return leave_one_out(self._predictive().log_likelihoods(*data, n_chains))
 
 
+def _with_labels(
+    X: Array, y: Array | None, weight: Array, all_X: Array, all_y: Array
+) -> tuple[Array, Array, Array]:
+    """Add a row without weight of each label that would be lost otherwise."""
+    rows, labels = [X], [np.asarray(y)]
+    for label in np.setdiff1d(all_y, labels[0]):
+        own = all_X[all_y == label].astype(np.float64)
+        rows.append(own[np.lexsort(own.T)[:1]])
+        labels.append(np.array([label]))
+    weights = np.zeros(sum(map(len, labels)))
+    weights[: len(weight)] = weight
+    return np.concatenate(rows), np.concatenate(labels), weights
+
+
 def _repeated(X: Array, y: Array | None, weight: Array) -> tuple[Array, Array | None]:
     """Rows as often as their weights say, for weights that are whole numbers."""
     times = np.rint(weight)
     if (times != weight).any() or times.sum() > _MOST_ROWS:
         return X, y
-    which = np.repeat(np.arange(len(X)), times.astype(np.intp))
+    # Rows of no weight are there for their labels.
+    which = np.repeat(np.arange(len(X)), np.maximum(times, 1).astype(np.intp))
     return X[which], None if y is None else y[which]
 
 

@@ -99,6 +99,7 @@ class PosteriorClassifier(ClassifierMixin, ConditionalPosterior):
     classes_: NDArray[Any]
 
     _needed: ClassVar[tuple[str, ...]] = ("probabilities",)
+    _keeps_labels: ClassVar[bool] = True
 
     def _default_model(self) -> BayesianModel:
         return LogisticModel()

@@ -18,7 +18,7 @@ from sklgen.mcmc import (
     PosteriorSampler,
 )
 from sklgen.mcmc._diagnostics import mcse_mean
-from sklgen.mcmc.models import GaussianModel, LinearModel, LogisticModel
+from sklgen.mcmc.models import GaussianModel, LinearModel, LogisticModel, StudentModel
 from sklgen.mcmc.priors import Normal
 
 # Runs that are short are told of, and tested for that below.
@@ -364,3 +364,31 @@ def test_models_are_compared_by_leaving_rows_out():
     assert len(repr(full)) < 200
     with pytest.raises(ValueError, match="the same rows"):
         full.minus(PosteriorSampler(**SHORT).fit(X[:9]).score_loo(X[:9]))
+
+
+def test_labels_of_no_weight_keep_their_column():
+    X, y = targets(40)
+    labels = (y > np.median(y)).astype(int)
+    labels[:2] = 2
+    model = PosteriorClassifier(**SHORT).fit(X, labels, sample_weight=labels < 2)
+    probabilities = model.predict_proba(X)
+    assert probabilities.shape == (40, 3)
+    assert_allclose(np.exp(model.score_targets(X[:1], [2])), probabilities[0, 2])
+
+
+def test_priors_see_rows_as_often_as_they_come():
+    x = np.zeros(200)
+    x[:4] = 1.0
+    y = np.random.default_rng(0).normal(size=200)
+    model = PosteriorRegressor(**SHORT).fit(x[:, None], y)
+    assert_allclose(model.model_.column_means_, 0.02)
+    assert_allclose(model.model_.column_scales_, x.std())
+
+
+@pytest.mark.parametrize("law", [LinearModel, StudentModel])
+def test_lines_through_the_origin_may_be_steep(law):
+    rng = np.random.default_rng(0)
+    x = rng.normal(10.0, 0.1, (50, 1))
+    y = 2.0 * x[:, 0] + 0.01 * rng.normal(size=50)
+    model = PosteriorRegressor(law(intercept=False), **SHORT).fit(x, y)
+    assert_allclose(model.posterior_["coef"].mean(), 2.0, rtol=1e-3)

@@ -159,7 +159,8 @@ class LinearModel(LocationScaleModel):
         )
 
     def _unit(self, y: Array) -> tuple[float, float]:
-        return float(y.mean()), size_or(float(y.std()), y)
+        centre = float(y.mean()) if self.intercept else 0.0
+        return centre, size_or(float(np.sqrt(np.mean((y - centre) ** 2))), y)
 
     def _log_density(self, eta: Array, params: Params, y: Array) -> Array:
         sigma = np.asarray(params["sigma"])[..., None]

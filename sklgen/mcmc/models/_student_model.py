@@ -102,10 +102,12 @@ class StudentModel(LocationScaleModel):
     """
 
     def _unit(self, y: Array) -> tuple[float, float]:
-        middle = float(np.median(y))
+        middle = float(np.median(y)) if self.intercept else 0.0
         spread = float(np.median(np.abs(y - middle))) / _QUARTILE
         # Of targets that are mostly equal, the others say what is large.
-        return middle, size_or(spread, y) if spread else size_or(float(y.std()), y)
+        return middle, size_or(spread, y) if spread else size_or(
+            float(np.sqrt(np.mean((y - middle) ** 2))), y
+        )
 
     def _own_priors(self, unit: float) -> dict[str, Prior]:
         law = Gamma(2.0, 1.0 / _DOF_SCALE)
