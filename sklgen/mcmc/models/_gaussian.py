@@ -96,7 +96,7 @@ class GaussianModel(BayesianModel):
         total = weight.sum()
         mean = weight @ X / total
         errors = (X - mean) * np.sqrt(weight)[:, None]
-        scatter = errors.T @ errors + np.diag(spread_of(X) ** 2)
+        scatter = errors.T @ errors + priors["covariance"].scale
         frame = np.linalg.cholesky(np.linalg.inv(scatter))
         place = Affine(mean, np.linalg.inv(frame).T / total)
         return Joint(
