@@ -90,7 +90,7 @@ class PosteriorClassifier(ClassifierMixin, ConditionalPosterior):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklgen.mcmc import PosteriorClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> classifier = PosteriorClassifier(n_warmup=300, n_draws=300, random_state=0)
+    >>> classifier = PosteriorClassifier(random_state=0)
     >>> classifier = make_pipeline(StandardScaler(), classifier).fit(X, y)
     >>> classifier.score(X, y) > 0.97
     True
