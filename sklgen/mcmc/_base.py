@@ -132,7 +132,8 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
             Targets, for a model of y given X; ignored by a model of rows.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weight of the log-likelihood of each row; a weight of 2 is the
-            row twice, a weight of 0 its removal.
+            row twice, a weight of 0 its removal. Priors that are scaled to the data see
+            each row once where some weights are no whole numbers.
 
         Returns
         -------

@@ -46,8 +46,8 @@ class PosteriorRegressor(RegressorMixin, NumberPosterior):
         Where the log-posterior of a model that is written with torch is computed, such
         as "cuda". Predictions are made on the CPU.
     n_jobs : int, default=None
-        Number of threads for models that are compiled; draws do not depend on it.
-        None is 1, -1 all cores.
+        Number of threads that run chains of models with compiled posteriors; draws do
+        not depend on it. None takes the cores there are, or OMP_NUM_THREADS.
     warm_start : bool, default=False
         Whether `fit` goes on from the chains of the last one, on the same rows, until
         there are `n_draws` of each.

@@ -105,10 +105,9 @@ class PoissonModel(CountModel):
     -----
     Parameters are "intercept" (), "coef" (p,) and, with groups, "group_sd" (r,) and
     "group_effect" (n_groups + 1, r) for r = 1, or 1 + p with slopes. The intercept is
-    the log mean of a row of `column_means_`. Effects are in units of "group_sd", which
-    samples better where groups are small. The last group is one that was not seen: rows
-    of all groups that are not in `groups_` get its effects, which are drawn from the
-    law of groups.
+    the log mean of a row of `column_means_`. Effects are in units of "group_sd". The
+    last group is one that was not seen: rows of all groups that are not in `groups_`
+    get its effects, which are drawn from the law of groups.
 
     Priors are scaled to the data [1]_, so that predictions do not depend on the units
     of columns. Predictors count as 300 beyond that, and so do they below -300.
@@ -235,9 +234,8 @@ class NegativeBinomialModel(CountModel):
     Parameters are "intercept" (), "coef" (p,), "dispersion" () and, with groups,
     "group_sd" (r,) and "group_effect" (n_groups + 1, r) for r = 1, or 1 + p with
     slopes. The intercept is the log mean of a row of `column_means_`. Effects are in
-    units of "group_sd", which samples better where groups are small. The last group is
-    one that was not seen: rows of all groups that are not in `groups_` get its effects,
-    which are drawn from the law of groups.
+    units of "group_sd". The last group is one that was not seen: rows of all groups
+    that are not in `groups_` get its effects, which are drawn from the law of groups.
 
     Priors are scaled to the data [1]_, so that predictions do not depend on the units
     of columns. The variance is mean + dispersion * mean**2: counts are Poisson's whose

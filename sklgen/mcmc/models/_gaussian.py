@@ -194,7 +194,7 @@ class GaussianModel(BayesianModel):
 
 
 def spread_of(X: Array) -> Array:
-    """Standard deviation of each column; of a constant one, that of its rounding.
+    """Standard deviation of each column; of a constant one, a millionth of its size.
 
     One row tells of no spread: it is the size of its numbers then.
     """

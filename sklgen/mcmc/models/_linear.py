@@ -62,13 +62,13 @@ class LinearModel(LocationScaleModel):
     Parameters are "intercept" (), "coef" (p,), "sigma" () and, with groups, "group_sd"
     (r,) and "group_effect" (n_groups + 1, r) for r = 1, or 1 + p with slopes. The
     intercept is the mean of a row of `column_means_`. Effects are in units of
-    "group_sd", which samples better where groups are small. The last group is one that
-    was not seen: rows of all groups that are not in `groups_` get its effects, which
-    are drawn from the law of groups.
+    "group_sd". The last group is one that was not seen: rows of all groups that are not
+    in `groups_` get its effects, which are drawn from the law of groups.
 
     Priors are scaled to the data [1]_, so that predictions do not depend on the units
-    of columns and of y. "sigma" is at least a millionth of the standard deviation of y:
-    else the posterior would be improper where y is a linear function of the columns.
+    of columns and of y; without intercept, y is measured from zero. "sigma" is at least
+    a millionth of the standard deviation of y: else the posterior would be improper
+    where y is a linear function of the columns.
 
     Without groups a density takes O(p) operations for any number of rows, once their
     singular values are known, and lines are drawn in coordinates in which they are

@@ -59,9 +59,9 @@ class LogisticModel(LinearPredictorModel):
     With two classes, parameters are "intercept" (), "coef" (p,) and, with groups,
     "group_sd" (r,) and "group_effect" (n_groups + 1, r) for r = 1, or 1 + p with
     slopes. They are of the log-odds of class 1; the intercept is that of a row of
-    `column_means_`. Effects are in units of "group_sd", which samples better where
-    groups are small. The last group is one that was not seen: rows of all groups that
-    are not in `groups_` get its effects, which are drawn from the law of groups.
+    `column_means_`. Effects are in units of "group_sd". The last group is one that was
+    not seen: rows of all groups that are not in `groups_` get its effects, which are
+    drawn from the law of groups.
 
     With K > 2 classes, all but "group_sd" have a first axis more, of length K, along
     which their sums are zero. Any two classes have log-odds whose coefficients have the

@@ -65,14 +65,14 @@ class StudentModel(LocationScaleModel):
     Parameters are "intercept" (), "coef" (p,), "sigma" (), "dof" () and, with groups,
     "group_sd" (r,) and "group_effect" (n_groups + 1, r) for r = 1, or 1 + p with
     slopes. The intercept is the mean of a row of `column_means_`. Effects are in units
-    of "group_sd", which samples better where groups are small. The last group is one
-    that was not seen: rows of all groups that are not in `groups_` get its effects,
-    which are drawn from the law of groups.
+    of "group_sd". The last group is one that was not seen: rows of all groups that are
+    not in `groups_` get its effects, which are drawn from the law of groups.
 
     Priors are scaled to the data [1]_, so that predictions do not depend on the units
-    of columns and of y. "sigma" is at least a millionth of the spread. Errors have a
-    Student law with "dof" degrees of freedom. These are 2 plus a gamma number of shape
-    2 and mean 20, much as in [2]_, so that predictions have variances.
+    of columns and of y; without intercept, y is measured from zero. "sigma" is at least
+    a millionth of the spread. Errors have a Student law with "dof" degrees of freedom.
+    These are 2 plus a gamma number of shape 2 and mean 20, much as in [2]_, so that
+    predictions have variances.
 
     References
     ----------
