@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, final
 
@@ -12,11 +13,12 @@ from sklearn.utils._param_validation import Interval
 
 from sklgen.families._base import Array
 from sklgen.families._special import digamma_excess, stirling_remainder
-from sklgen.mcmc._model import Params
+from sklgen.mcmc._model import Compiled, Params
 from sklgen.mcmc._transforms import bounded_exp
 from sklgen.mcmc.models import _row_kernels as kernels
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._line_kernels import POISSON
+from sklgen.mcmc.models._lines import compiled_rows
 from sklgen.mcmc.models._predictor import LinearPredictorModel, closed_by
 from sklgen.mcmc.models._rows import Closed, RowLaw
 from sklgen.mcmc.priors import Exponential, Prior
@@ -183,9 +185,10 @@ class PoissonModel(CountModel):
         eta = np.clip(eta, -kernels.LARGEST_LOG, kernels.LARGEST_LOG)
         return np.asarray(y * eta - np.exp(eta) - gammaln(y + 1.0))
 
-    @property
-    def _compiled_law(self) -> int:
-        return POISSON
+    def _compiled(
+        self, priors: Mapping[str, Prior], design: Design, y: Array, weight: Array
+    ) -> Compiled | None:
+        return compiled_rows(POISSON, design, priors, y, weight)
 
     def _law(self, y: Array, weight: Array) -> RowLaw:
         constant = -float(weight @ gammaln(y + 1.0))

@@ -56,40 +56,14 @@ class PartlyCentred(Coordinates):
         self._information = per_row * information * design.effect_units**2
 
     def to_constrained(self, u: ArrayLike) -> tuple[dict[str, Array], Array]:
-        """Map vectors onto the parameters.
-
-        Parameters
-        ----------
-        u : array-like of shape (..., size)
-            Vectors.
-
-        Returns
-        -------
-        x : dict of str to ndarray of shape (..., *shape)
-            Parameters.
-        log_jacobian : ndarray of shape (...)
-            Log absolute determinant.
-        """
+        """Parameters and log-Jacobians at vectors (..., size)."""
         x, log_jacobian = self._joint.to_constrained(u)
         shrink = 1.0 / np.sqrt(1.0 + self._ratios(x["group_sd"]))
         x["group_effect"] = x["group_effect"] * shrink
         return x, log_jacobian + np.log(shrink).sum(axis=(-2, -1))
 
     def pull_back(self, gradient: Mapping[str, ArrayLike], u: ArrayLike) -> Array:
-        """Gradient by vectors.
-
-        Parameters
-        ----------
-        gradient : mapping of str to array-like of shape (..., *shape)
-            Derivatives by each parameter.
-        u : array-like of shape (..., size)
-            Where they were taken.
-
-        Returns
-        -------
-        gradient : ndarray of shape (..., size)
-            Derivatives by u, those of the log-Jacobian included.
-        """
+        """Gradient by u of what has gradients by the parameters."""
         x, _ = self._joint.to_constrained(u)
         sd, effect = x["group_sd"], x["group_effect"]
         ratios = self._ratios(sd)

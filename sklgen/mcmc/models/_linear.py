@@ -10,7 +10,7 @@ import numpy as np
 from sklgen.families._base import Array
 from sklgen.families._special import HALF_LOG_2_PI
 from sklgen.mcmc._model import Compiled, Params
-from sklgen.mcmc._transforms import Coordinates
+from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._line_kernels import linear_posterior
 from sklgen.mcmc.models._location_scale import LocationScaleModel, size_or
 from sklgen.mcmc.models._row_kernels import gaussian
@@ -98,65 +98,19 @@ class LinearModel(LocationScaleModel):
     (1000, 50)
     """
 
-    def coordinates(
-        self, priors: Mapping[str, Prior], X: Array, y: Array, weight: Array
-    ) -> Coordinates | None:
-        """Map vectors that are standard normal, given "sigma", onto the parameters.
+    def _whitened(
+        self, priors: Mapping[str, Prior], design: Design, y: Array, weight: Array
+    ) -> Whitened:
+        return Whitened(design, priors, y, weight)
 
-        Parameters
-        ----------
-        priors : mapping of str to Prior
-            Their laws.
-        X : ndarray of shape (n_samples, n_features)
-            Rows.
-        y : ndarray of shape (n_samples,)
-            Their targets.
-        weight : ndarray of shape (n_samples,)
-            Weight of each row.
-
-        Returns
-        -------
-        coordinates : Coordinates
-            Where there are groups, vectors are only about normal.
-        """
-        if self.groups is not None:
-            return super().coordinates(priors, X, y, weight)
-        return Whitened(self._design(X), priors, y, weight)
-
-    def compiled(
-        self, priors: Mapping[str, Any], X: Array, y: Array, weight: Array
-    ) -> Compiled | None:
-        """Give the log-posterior as compiled code, unless there are groups.
-
-        Parameters
-        ----------
-        priors : mapping of str to Prior
-            Laws of the parameters.
-        X : ndarray of shape (n_samples, n_features)
-            Rows.
-        y : ndarray of shape (n_samples,)
-            Their targets.
-        weight : ndarray of shape (n_samples,)
-            Weight of each row.
-
-        Returns
-        -------
-        compiled : tuple or None
-            A function of vectors without bounds and of a gradient to write into, and
-            what else it takes.
-        """
-        if self.groups is not None:
-            return None
-        lines = Whitened(self._design(X), priors, y, weight)
+    def _compiled(
+        self, priors: Mapping[str, Prior], design: Design, y: Array, weight: Array
+    ) -> Compiled:
+        lines = self._whitened(priors, design, y, weight)
         sigma: Any = priors["sigma"]
-        return linear_posterior, (
-            lines.squares,
-            lines.projections,
-            lines.rest,
-            float(weight.sum()),
-            sigma.law.rate,
-            sigma.lower,
-        )
+        total = float(weight.sum())
+        sums = lines.squares, lines.projections, lines.rest
+        return linear_posterior, (*sums, total, sigma.law.rate, sigma.lower)
 
     def _unit(self, y: Array) -> tuple[float, float]:
         centre = float(y.mean()) if self.intercept else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -58,10 +59,7 @@ def compiled_rows(
     compiled : tuple or None
         The function and its data; None where another way is faster.
     """
-    if (
-        design.codes is not None
-        or design.columns.size * max(1, *design.stack, 1) > _MOST
-    ):
+    if design.columns.size * math.prod(design.stack) > _MOST:
         return None
     contrasts = ZeroSum(design.stack).contrasts if design.stack else np.ones((1, 1))
     location, precision = normal_laws(priors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
 from sklgen.families._base import Array
-from sklgen.mcmc._model import Params
+from sklgen.mcmc._model import Compiled, Params
 from sklgen.mcmc.models import _row_kernels as kernels
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._line_kernels import LOGISTIC, SOFTMAX
+from sklgen.mcmc.models._lines import compiled_rows
 from sklgen.mcmc.models._predictor import LinearPredictorModel, closed_by
 from sklgen.mcmc.models._rows import RowLaw
 from sklgen.mcmc.priors import Prior
@@ -168,9 +170,12 @@ class LogisticModel(LinearPredictorModel):
         at = np.asarray(y, dtype=np.intp)
         return np.asarray(logs[..., at, np.arange(len(at))])
 
-    @property
-    def _compiled_law(self) -> int:
-        return SOFTMAX if self._stack else LOGISTIC
+    def _compiled(
+        self, priors: Mapping[str, Prior], design: Design, y: Array, weight: Array
+    ) -> Compiled | None:
+        law = SOFTMAX if self._stack else LOGISTIC
+        targets = self._law(y, weight).targets
+        return compiled_rows(law, design, priors, targets, weight)
 
     def _law(self, y: Array, weight: Array) -> RowLaw:
         labels = np.asarray(y, dtype=np.float64)

@@ -17,7 +17,6 @@ from sklgen.mcmc._transforms import Coordinates, Joint
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._grouped import PartlyCentred
 from sklgen.mcmc.models._laws import ZeroSumNormal
-from sklgen.mcmc.models._lines import compiled_rows
 from sklgen.mcmc.models._rows import RowLaw, RowLikelihood
 from sklgen.mcmc.priors import HalfStudentT, Normal, Prior
 
@@ -81,6 +80,18 @@ class LinearPredictorModel(BayesianModel):
     @abstractmethod
     def _information(self, design: Design, y: Array, weight: Array) -> float:
         """About the information in a row on its predictor."""
+
+    def _whitened(
+        self, priors: Mapping[str, Prior], design: Design, y: Array, weight: Array
+    ) -> Coordinates | None:
+        """Coordinates without groups, if there are better ones than the priors'."""
+        return None
+
+    def _compiled(
+        self, priors: Mapping[str, Prior], design: Design, y: Array, weight: Array
+    ) -> Compiled | None:
+        """The log-posterior without groups as compiled code, if there is such."""
+        return None
 
     @property
     def _stack(self) -> tuple[int, ...]:
@@ -192,13 +203,14 @@ class LinearPredictorModel(BayesianModel):
         Returns
         -------
         coordinates : Coordinates or None
-            None where those of the priors will do: without groups, and for more than
-            two classes.
+            None where those of the priors will do.
         """
-        if self.groups is None or self._stack:
+        design = self._design(X)
+        if self.groups is None:
+            return self._whitened(priors, design, y, weight)
+        if self._stack:
             return None
         joint = Joint({name: prior.transform for name, prior in priors.items()})
-        design = self._design(X)
         per_row = self._information(design, np.asarray(y), weight)
         return PartlyCentred(joint, design, weight, per_row)
 
@@ -224,17 +236,9 @@ class LinearPredictorModel(BayesianModel):
             A function of vectors without bounds and of a gradient to write into, and
             what else it takes.
         """
-        if self._compiled_law is None:
+        if self.groups is not None:
             return None
-        law = self._law(np.asarray(y), weight)
-        return compiled_rows(
-            self._compiled_law, self._design(X), priors, law.targets, weight
-        )
-
-    @property
-    def _compiled_law(self) -> int | None:
-        """Which law of `_line_kernels` that of targets is, if it is there."""
-        return None
+        return self._compiled(priors, self._design(X), np.asarray(y), weight)
 
     def predictor(self, params: Params, X: Array) -> Array:
         """Linear predictor of each row.

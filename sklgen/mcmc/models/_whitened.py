@@ -23,7 +23,8 @@ class Whitened(Coordinates):
     projections r on what they span: a line has, given the scale of errors, independent
     coordinates of mean s r / (s^2 + sigma^2) and variance sigma^2 / (s^2 + sigma^2).
     Scales far below the priors', where lines are all but determined, are no harder to
-    come to than others.
+    come to than others. A vector has a number for each column, and then the logarithm
+    of the scale above its least value.
 
     Parameters
     ----------
@@ -54,24 +55,12 @@ class Whitened(Coordinates):
         self._pull = singular * projections
         # Axes that no row tells of keep their prior.
         self._others = np.linalg.svd(self._axes)[2][len(singular) :]
-        self._lower = float(_sigma(priors).lower)
+        sigma: Any = priors["sigma"]
+        self._lower = float(sigma.lower)
         self.size = len(self._spread) + 1
 
     def to_constrained(self, u: ArrayLike) -> tuple[dict[str, Array], Array]:
-        """Map vectors onto the parameters.
-
-        Parameters
-        ----------
-        u : array-like of shape (..., size)
-            Vectors: one number for each column, and the logarithm of the scale.
-
-        Returns
-        -------
-        x : dict of str to ndarray of shape (..., *shape)
-            "intercept" and "coef", if there are any, and "sigma".
-        log_jacobian : ndarray of shape (...)
-            Up to a constant.
-        """
+        """Parameters and log-Jacobians, up to a constant, at vectors (..., size)."""
         given = np.asarray(u, dtype=np.float64)
         above = bounded_exp(given[..., -1])
         sigma = self._lower + above
@@ -84,20 +73,7 @@ class Whitened(Coordinates):
         return x | {"sigma": sigma}, np.log(shrink).sum(axis=-1) + given[..., -1]
 
     def pull_back(self, gradient: Mapping[str, ArrayLike], u: ArrayLike) -> Array:
-        """Gradient by vectors.
-
-        Parameters
-        ----------
-        gradient : mapping of str to array-like of shape (..., *shape)
-            Derivatives by each parameter.
-        u : array-like of shape (..., size)
-            Where they were taken.
-
-        Returns
-        -------
-        gradient : ndarray of shape (..., size)
-            Derivatives by u, those of the log-Jacobian included.
-        """
+        """Gradient by u of what has gradients by the parameters."""
         given = np.asarray(u, dtype=np.float64)
         above = bounded_exp(given[..., -1])
         sigma = (self._lower + above)[..., None]
@@ -115,7 +91,3 @@ class Whitened(Coordinates):
         slope = (along * bend + per_sigma / sigma).sum(axis=-1)
         out[..., -1] = (np.asarray(gradient["sigma"]) + slope) * above + 1.0
         return out
-
-
-def _sigma(priors: Mapping[str, Prior]) -> Any:
-    return priors["sigma"]
