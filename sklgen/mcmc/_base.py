@@ -23,7 +23,7 @@ from sklgen.mcmc._chained import ChainedEstimator
 from sklgen.mcmc._chains import Chains, draw
 from sklgen.mcmc._evaluate import told
 from sklgen.mcmc._model import BayesianModel
-from sklgen.mcmc._posterior import Posterior
+from sklgen.mcmc._posterior import Posterior, written
 from sklgen.mcmc._predictive import Predictive
 from sklgen.mcmc._psis import LeaveOneOut, leave_one_out
 from sklgen.mcmc._starts import NoStart
@@ -376,9 +376,8 @@ def _blame(posterior: Posterior, u: Array, X: Array, y: Array | None) -> str:
         )
     if not culprits:
         culprits.append("its gradient is not finite, although its terms are")
-    with np.printoptions(precision=6, threshold=20):
-        found = posterior.constrain(u[None]).items()
-        where = ", ".join(f"{name}={x[0]!s}" for name, x in found)
+    found = posterior.constrain(u[None])
+    where = written({name: x[0] for name, x in found.items()})
     return (
         "No start with a finite log-posterior and gradient was found in 100 tries for "
         f"one of the chains. At the last one, {where}, {'; '.join(culprits)}. Change "

@@ -44,14 +44,22 @@ def note(error: Exception, function: Callable[[Array], object], x: Array) -> Non
     error.add_note(f"The log-density was asked for at {_culprit(function, x)}.")
 
 
+def first_failure(call: Callable[[slice], object], n: int) -> int | None:
+    """Find the first of n places that fails when it is asked for alone."""
+    for place in range(n):
+        try:
+            call(slice(place, place + 1))
+        except Exception:
+            return place
+    return None
+
+
 def _culprit(function: Callable[[Array], object], x: Array) -> str:
     """The first position that fails alone; some of them if none does."""
-    for row in x:
-        try:
-            function(row[None].copy())
-        except Exception:
-            return told(row)
-    return " and ".join(told(row) for row in x[:_MANY])
+    place = first_failure(lambda at: function(x[at].copy()), len(x))
+    if place is None:
+        return " and ".join(told(row) for row in x[:_MANY])
+    return told(x[place])
 
 
 class SelfDriven(ABC):

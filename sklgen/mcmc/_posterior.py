@@ -13,6 +13,7 @@ from scipy.stats import norm
 from sklgen.families._base import Array
 from sklgen.mcmc._compiled import CompiledDensity
 from sklgen.mcmc._differences import Differences
+from sklgen.mcmc._evaluate import first_failure
 from sklgen.mcmc._model import BayesianModel, Likelihood, Params
 from sklgen.mcmc._starts import Frame
 from sklgen.mcmc._transforms import Coordinates, Joint
@@ -20,8 +21,6 @@ from sklgen.mcmc.priors._base import Prior
 
 Answer = TypeVar("Answer")
 
-# Samplers look where numbers overflow, and turn back.
-_UNREACHABLE = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 # Numbers of log-likelihoods that are made at once.
 BLOCK = 1 << 18
 # Draws of priors that tell where they are.
@@ -129,13 +128,18 @@ def asked(function: Callable[..., Answer], params: Params, *data: Any) -> Answer
 
 def _culprit(function: Callable[..., object], params: Params, *data: Any) -> str:
     """The first parameters that fail alone, or all of them."""
-    for place in range(len(next(iter(params.values())))):
-        alone = {name: x[place : place + 1] for name, x in params.items()}
-        try:
-            function(alone, *data)
-        except Exception:
-            params = {name: x[place] for name, x in params.items()}
-            break
+
+    def alone(at: slice) -> object:
+        return function({name: x[at] for name, x in params.items()}, *data)
+
+    place = first_failure(alone, len(next(iter(params.values()))))
+    return written(
+        params if place is None else {k: x[place] for k, x in params.items()}
+    )
+
+
+def written(params: Params) -> str:
+    """Write parameters out, or the beginning of many numbers."""
     with np.printoptions(precision=6, threshold=20):
         return ", ".join(f"{name}={x!s}" for name, x in params.items())
 
@@ -154,10 +158,17 @@ def pointwise(
     return found
 
 
-def _check_answer(
-    value: Array, slopes: Mapping[str, Array], params: Params, lead: tuple[int, ...]
-) -> None:
-    """Check what the likelihood of a model returns."""
+def _likelihood_of(
+    likelihood: Likelihood, params: Params, lead: tuple[int, ...]
+) -> tuple[Array, dict[str, Array]]:
+    """Log-likelihoods and derivatives, checked for what the model returns."""
+    answer: Any = asked(likelihood, params)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise TypeError(
+            "likelihood must return a tuple of log-likelihoods and a dict of their "
+            f"derivatives, got {type(answer).__name__}."
+        )
+    value, slopes = answer
     if np.shape(value) != lead:
         raise ValueError(
             "likelihood must return one log-likelihood for each draw: for parameters "
@@ -170,6 +181,7 @@ def _check_answer(
                 f"likelihood must return derivatives by {name!r} of the shape "
                 f"{x.shape}, got {got}."
             )
+    return value, slopes
 
 
 class NumpyPosterior(Posterior):
@@ -230,7 +242,6 @@ class NumpyPosterior(Posterior):
         function, data = made
         return CompiledDensity(function, self.n_dim, data, n_threads=n_threads)
 
-    @_UNREACHABLE
     def value(self, u: Array) -> Array:
         """Log-densities (A,) at positions (A, d), up to a constant."""
         params, total = self._coordinates.to_constrained(u)
@@ -238,21 +249,13 @@ class NumpyPosterior(Posterior):
             total = total + prior.value_and_gradient(params[name])[0]
         return total + self._log_likelihood(params)
 
-    @_UNREACHABLE
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """Log-densities (A,) and gradients (A, d) at positions (A, d)."""
         if self._whole is not None:
             return self._whole(u)
         assert self._likelihood is not None
         params, total = self._coordinates.to_constrained(u)
-        answer: Any = asked(self._likelihood, params)
-        if not isinstance(answer, tuple) or len(answer) != 2:
-            raise TypeError(
-                "likelihood must return a tuple of log-likelihoods and a dict of their "
-                f"derivatives, got {type(answer).__name__}."
-            )
-        value, slopes = answer
-        _check_answer(value, slopes, params, total.shape)
+        value, slopes = _likelihood_of(self._likelihood, params, total.shape)
         total = total + value
         for name, prior in self._priors.items():
             log_prior, slope = prior.value_and_gradient(params[name])
@@ -260,7 +263,6 @@ class NumpyPosterior(Posterior):
             slopes[name] = slopes[name] + slope
         return total, self._coordinates.pull_back(slopes, u)
 
-    @_UNREACHABLE
     def split(self, u: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """Log-priors (A,) and their gradients (A, d), and those of log-likelihoods."""
         params, prior = self._coordinates.to_constrained(u)
@@ -271,8 +273,7 @@ class NumpyPosterior(Posterior):
         gradient = self._coordinates.pull_back(slopes, u)
         own = prior, gradient
         if self._likelihood is not None:
-            value, rises = asked(self._likelihood, params)
-            _check_answer(value, rises, params, prior.shape)
+            value, rises = _likelihood_of(self._likelihood, params, prior.shape)
             both = {name: slopes[name] + rises[name] for name in slopes}
             return own, (value, self._coordinates.pull_back(both, u) - gradient)
         if self._whole is not None:

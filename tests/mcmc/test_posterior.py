@@ -161,6 +161,10 @@ def test_shapes_are_told(data):
         ask(lambda value, slopes: (value, slopes | {"slope": slopes["slope"][:, 0]}))
     with pytest.raises(ValueError, match=r"by 'sigma' .* got none"):
         ask(lambda value, slopes: (value, {"slope": slopes["slope"]}))
+    with pytest.raises(TypeError, match="a tuple of log-likelihoods and a dict"):
+        ask(lambda value, slopes: value)
+    with pytest.raises(TypeError, match="a tuple of log-likelihoods and a dict"):
+        posterior(Wrong(lambda value, slopes: value), *data).split(np.zeros((3, 2)))
 
 
 def test_errors_tell_of_the_parameters_that_cause_them(data):
