@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import sklgen
-from sklgen.mcmc._chains import Chains
+from sklgen.mcmc._runner import Chains
 
 # Statistics of draws by the names of ArviZ, and those that only trajectories have.
 _OF_DRAWS = {"lp": "log_densities", "acceptance_rate": "accept_statistics"}

@@ -20,12 +20,13 @@ from sklgen.em import n_threads
 from sklgen.families._base import Array
 from sklgen.mcmc._backend import posterior_of, uses_torch
 from sklgen.mcmc._chained import ChainedEstimator
-from sklgen.mcmc._chains import Chains, draw
+from sklgen.mcmc._chains import draw
 from sklgen.mcmc._evaluate import told
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._posterior import Posterior, written
 from sklgen.mcmc._predictive import Predictive
 from sklgen.mcmc._psis import LeaveOneOut, leave_one_out
+from sklgen.mcmc._runner import Chains
 from sklgen.mcmc._starts import NoStart
 from sklgen.mixture._starts import distinct_rows
 

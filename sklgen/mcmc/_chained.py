@@ -17,8 +17,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklgen.mcmc._arviz import statistics, to_arviz
-from sklgen.mcmc._chains import Chains, Settings, diagnose
 from sklgen.mcmc._diagnostics import summarize
+from sklgen.mcmc._judge import diagnose
+from sklgen.mcmc._runner import Chains, Settings
 from sklgen.mixture._base import N_JOBS
 
 

@@ -1,4 +1,4 @@
-"""Chains of an estimator: how they are run, kept, gone on with, and judged."""
+"""Chains of an estimator: how they are run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import numpy as np
 
 from sklgen.em import single_threaded_libraries
 from sklgen.families._base import Array
-from sklgen.mcmc._judge import diagnose
 from sklgen.mcmc._nuts_kernels import N_RECORDS
 from sklgen.mcmc._progress import Bar, in_bytes, memory, progress
 from sklgen.mcmc._runner import CHUNK, Chains, LogDensity, Settings
 from sklgen.mcmc._runners import Lanes, Nuts, Walkers
 from sklgen.mcmc._starts import Frame
-
-__all__ = ["Chains", "LogDensity", "Settings", "diagnose", "draw"]
 
 _RUNNERS: dict[str, type[Nuts | Walkers | Lanes]] = {
     "nuts": Nuts,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklgen.families._base import Array
 from sklgen.mcmc._diagnostics import _labels, e_bfmi, ess_bulk, ess_tail, r_hat
+from sklgen.mcmc._runner import Chains
 from sklgen.mcmc._tempering import Exchange, Tempered
-
-if TYPE_CHECKING:
-    from sklgen.mcmc._chains import Chains
 
 # Chains of different places, or scales, have a larger R-hat.
 R_HAT = 1.01

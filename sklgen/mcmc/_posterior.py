@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 # Numbers of log-likelihoods that are made at once.
 BLOCK = 1 << 18
 # Draws of priors that tell where they are.
-_FRAME_DRAWS = 400
+FRAME_DRAWS = 400
 
 
 class Posterior(ABC):
@@ -89,7 +89,7 @@ def frame_of(draws: Array) -> Frame:
 def _prior_draws(priors: Mapping[str, Prior], joint: Joint) -> Array:
     """Vectors without bounds (m, d) of draws; NaN for laws that have none."""
     rng = np.random.default_rng(0)
-    out = np.full((_FRAME_DRAWS, joint.size), np.nan)
+    out = np.full((FRAME_DRAWS, joint.size), np.nan)
     for name, prior in priors.items():
         with suppress(ValueError):  # of an improper prior
             drawn = prior.transform.to_unconstrained(prior.draw(len(out), rng))

@@ -125,7 +125,7 @@ class Predictive:
     def _call(self, method: str, params: Params, *data: Any, rng: Any = None) -> Array:
         of_model = getattr(self.model, method)
         if self.torch:
-            from sklgen.mcmc._torch_posterior import torch_call
+            from sklgen.mcmc._torch_calls import torch_call
 
             found: Array = torch_call(of_model, params, *data, rng=rng)
             return found

@@ -28,10 +28,7 @@ class Nuts(Runner[run.Sampler]):
 
     def __init__(self, density: LogDensity, settings: Settings, bar: Bar) -> None:
         super().__init__(density, settings, bar)
-        self._ask: Density = Differences(density.value)
-        self._cost = 2 * density.n_dim + 1
-        if density.has_gradient:
-            self._ask, self._cost = density.value_and_gradient, 1
+        self._ask, self._cost = _with_gradients(density)
         if isinstance(density, SelfDriven):
             self._ask = density
 
@@ -144,8 +141,8 @@ class Lanes(Runner[Tempered]):
 
     def __init__(self, density: LogDensity, settings: Settings, bar: Bar) -> None:
         super().__init__(density, settings, bar)
-        self._cost = 1 if density.has_gradient else 2 * density.n_dim + 1
-        self._parts, self._lowest = _bare(density), _LOWEST
+        whole, self._cost = _with_gradients(density)
+        self._parts, self._lowest = _bare(whole), _LOWEST
         if isinstance(density, Posterior):
             self._parts = density.split
             self._lowest = 0.0 if density.is_proper_prior else _LOWEST
@@ -200,9 +197,13 @@ class Lanes(Runner[Tempered]):
         self._check_same(x[cold], sampler.state.log_densities[cold])
 
 
-def _bare(density: LogDensity) -> Parts:
-    """Give a density without prior as if its prior were flat."""
-    whole: Density = Differences(density.value)
+def _with_gradients(density: LogDensity) -> tuple[Density, int]:
+    """Give log-densities and gradients, and how many of the former they cost."""
     if density.has_gradient:
-        whole = density.value_and_gradient
+        return density.value_and_gradient, 1
+    return Differences(density.value), 2 * density.n_dim + 1
+
+
+def _bare(whole: Density) -> Parts:
+    """Give a density without prior as if its prior were flat."""
     return lambda x: ((np.zeros(len(x)), np.zeros(x.shape)), whole(x))

@@ -13,17 +13,13 @@ from torch.distributions import Distribution
 
 from sklgen.families._base import Array
 from sklgen.mcmc._model import BayesianModel
-from sklgen.mcmc._posterior import BLOCK, Posterior, frame_of
-from sklgen.mcmc._torch_calls import Named, array, seeded, style_of, tensor, torch_call
+from sklgen.mcmc._posterior import BLOCK, FRAME_DRAWS, Posterior, frame_of
+from sklgen.mcmc._torch_calls import Named, array, seeded, style_of, tensor
 from sklgen.mcmc._torch_laws import in_double, transform_of
 from sklgen.mcmc._torch_trace import Function, traced, unchecked
 from sklgen.mcmc._torch_transforms import forward
 from sklgen.mcmc._transforms import Joint
 
-__all__ = ["TorchPosterior", "torch_call"]
-
-# Draws of priors that tell where they are.
-_FRAME_DRAWS = 400
 # Positions that are evaluated at once, at most: with many rows and with few.
 _LEAST_MOST, _MOST = 16, 128
 # Numbers of log-likelihoods below which threads cost more than they give.
@@ -178,13 +174,13 @@ class TorchPosterior(Posterior):
 
     def _prior_draws(self, priors: Mapping[str, Distribution]) -> Array:
         """Vectors without bounds (m, d) of draws, NaN of laws without any."""
-        out = np.full((_FRAME_DRAWS, self.n_dim), np.nan)
+        out = np.full((FRAME_DRAWS, self.n_dim), np.nan)
         with seeded(torch.Generator(), 0), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some laws tell of draws near to a bound
             for name, prior in priors.items():
                 with suppress(ValueError, NotImplementedError):
                     law = in_double(prior, "cpu")
-                    x = array(law.sample(torch.Size([_FRAME_DRAWS])))
+                    x = array(law.sample(torch.Size([FRAME_DRAWS])))
                     drawn = self._joint.parts[name].to_unconstrained(x)
                     out[:, self._joint.slices[name]] = drawn
         return out

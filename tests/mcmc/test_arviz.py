@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 import sklgen
 from sklgen.mcmc._arviz import statistics, to_arviz
-from sklgen.mcmc._chains import Chains, Settings
+from sklgen.mcmc._runner import Chains, Settings
 
 RNG = np.random.default_rng(0)
 POSTERIOR = {"mu": RNG.normal(size=(4, 50)), "beta": RNG.normal(size=(4, 50, 3))}

@@ -9,10 +9,12 @@ import pytest
 from scipy.signal import lfilter
 
 from sklgen.mcmc import _runner
-from sklgen.mcmc._chains import Settings, diagnose, draw
+from sklgen.mcmc._chains import draw
 from sklgen.mcmc._diagnostics import ess_bulk, ess_tail, r_hat
 from sklgen.mcmc._ensemble import sample_ensemble
+from sklgen.mcmc._judge import diagnose
 from sklgen.mcmc._nuts_kernels import N_RECORDS
+from sklgen.mcmc._runner import Settings
 
 
 class Target:

@@ -10,10 +10,11 @@ from scipy import stats
 
 from sklgen.mcmc import _compiled_kernels as kernels
 from sklgen.mcmc import _run
-from sklgen.mcmc._chains import Settings, draw
+from sklgen.mcmc._chains import draw
 from sklgen.mcmc._compiled import CompiledDensity, is_compiled
 from sklgen.mcmc._diagnostics import ess_bulk
 from sklgen.mcmc._metric import Dense, Diagonal, LowRank
+from sklgen.mcmc._runner import Settings
 
 
 @njit

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sklgen.mcmc._chains import Settings, diagnose, draw
+from sklgen.mcmc._chains import draw
 from sklgen.mcmc._diagnostics import ess_bulk, ess_mean
 from sklgen.mcmc._differences import Differences
+from sklgen.mcmc._judge import diagnose
+from sklgen.mcmc._runner import Settings
 
 
 class Target:
