@@ -190,6 +190,14 @@ def test_good_draws_have_no_problems():
     assert diagnostics["accept_statistic"] == pytest.approx(0.8)
 
 
+def test_short_chains_of_independent_draws_agree():
+    chains = made(noise(100))
+    told = [diagnose(chains, {"x": noise(100, seed=seed)})[1] for seed in range(100)]
+    assert not [p for problems in told for p in problems if "R-hat" in p]
+    worst = [r_hat(noise(100, seed=seed)).max() for seed in range(100)]
+    assert np.mean(np.array(worst) > 1.01) > 0.2
+
+
 def test_disagreeing_chains_are_told_by_name():
     x = noise()
     x[0, :, 1] += 1.0

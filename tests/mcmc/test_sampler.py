@@ -133,6 +133,8 @@ def test_a_warm_start_is_one_longer_run():
         model.fit(X + 1.0)
     with pytest.raises(ValueError, match="n_draws"):
         model.set_params(n_draws=200).fit(X)
+    with pytest.raises(ValueError, match="max_depth must stay 10, got 5"):
+        model.set_params(n_draws=300, max_depth=5).fit(X)
 
 
 def test_thinned_draws_are_some_of_all():
