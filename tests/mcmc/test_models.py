@@ -1,127 +1,30 @@
-"""Models of targets given rows: laws, derivatives, units, groups, and exact answers."""
-
-from dataclasses import dataclass
-from typing import Any
+"""Models of targets given rows: laws, derivatives, and units."""
 
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.integrate import quad
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import log_softmax
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
-from sklgen.mcmc._diagnostics import mcse_mean
-from sklgen.mcmc._posterior import NumpyPosterior
-from sklgen.mcmc._run import sample_nuts
 from sklgen.mcmc._transforms import Joint
 from sklgen.mcmc.models import (
     LinearModel,
     LogisticModel,
-    NegativeBinomialModel,
-    PoissonModel,
     StudentModel,
     _rows,
 )
-from sklgen.mcmc.models import _row_kernels as kernels
 from sklgen.mcmc.models._laws import Shifted, ZeroSum, ZeroSumNormal
 from sklgen.mcmc.priors import Gamma
-
-
-def _real(n, rng):
-    return 3.0 + 2.0 * rng.standard_t(4, n)
-
-
-def _binary(n, rng):
-    return rng.integers(0, 2, n).astype(float)
-
-
-def _classes(n, rng):
-    return np.append(rng.integers(0, 3, n - 1), 2.0)
-
-
-def _counts(n, rng):
-    return rng.poisson(rng.gamma(2.0, 2.0, n)).astype(float)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model, targets, and the law of a target as SciPy has it."""
-
-    model: type
-    targets: Any
-    law: Any = None
-
-    def __repr__(self):
-        return self.model.__name__ + ("3" if self.targets is _classes else "")
-
-
-CASES = [
-    Case(LinearModel, _real, lambda eta, p: stats.norm(eta, p["sigma"])),
-    Case(StudentModel, _real, lambda eta, p: stats.t(p["dof"], eta, p["sigma"])),
-    Case(LogisticModel, _binary, lambda eta, p: stats.bernoulli(expit(eta))),
-    Case(LogisticModel, _classes),
-    Case(PoissonModel, _counts, lambda eta, p: stats.poisson(np.exp(eta))),
-    Case(
-        NegativeBinomialModel,
-        _counts,
-        lambda eta, p: stats.nbinom(
-            1 / p["dispersion"], 1 / (1 + p["dispersion"] * np.exp(eta))
-        ),
-    ),
-]
-OPTIONS = [
-    {},
-    {"intercept": False},
-    {"groups": 1},
-    {"groups": -2, "random_slopes": True},
-    {"groups": 1, "random_slopes": True, "intercept": False},
-]
-every_case = pytest.mark.parametrize("case", CASES, ids=repr)
-every_option = pytest.mark.parametrize(
-    "options", OPTIONS, ids=lambda o: "-".join(f"{k}={v}" for k, v in o.items()) or "-"
+from tests.line_models import (
+    binary_targets,
+    by_hand,
+    classes_targets,
+    every_case,
+    every_option,
+    made,
+    real_targets,
+    rows,
 )
-
-
-def rows(n, rng):
-    X = np.column_stack(
-        [rng.normal(5.0, 1.0, n), rng.choice([0.1, 0.7, 3.5], n), rng.normal(size=n)]
-    )
-    X[:3, 1] = [0.1, 0.7, 3.5]
-    return X
-
-
-def made(case, options, n=40, seed=0, **more):
-    """A model, its priors, data, and three draws of its parameters."""
-    rng = np.random.default_rng(seed)
-    X, y = rows(n, rng), case.targets(n, rng)
-    model = case.model(**options, **more)
-    priors = model.parameters(X, y)
-    params = {name: prior.draw(3, rng) for name, prior in priors.items()}
-    return model, priors, X, y, params
-
-
-def by_hand(options, params, X, training):
-    """Linear predictor (3, [K,] n), from the definition."""
-    has_groups = "groups" in options
-    Z = np.delete(X, 1, axis=1) if has_groups else X
-    T = np.delete(training, 1, axis=1) if has_groups else training
-    coef = params["coef"]
-    if options.get("intercept", True):
-        Z = Z - T.mean(axis=0)
-        eta = params["intercept"][..., None] + coef @ Z.T
-    else:
-        eta = coef @ Z.T
-    if has_groups:
-        known = np.unique(training[:, 1]).tolist()
-        code = [known.index(g) if g in known else len(known) for g in X[:, 1]]
-        sd = params["group_sd"]
-        sd = sd.reshape(len(sd), *[1] * (coef.ndim - 2), 1, -1)
-        effect = (params["group_effect"] * sd)[..., code, :]
-        eta = eta + effect[..., 0]
-        if options.get("random_slopes"):
-            eta = eta + (effect[..., 1:] * Z).sum(axis=-1)
-    return eta
 
 
 @every_option
@@ -138,7 +41,7 @@ def test_log_likelihood_is_that_of_scipy(case, options):
         expected = logs[:, target.astype(int), np.arange(12)]
     else:
         law = case.law(eta, {k: v.reshape(3, -1) for k, v in params.items()})
-        expected = (law.logpdf if case.targets is _real else law.logpmf)(target)
+        expected = (law.logpdf if case.targets is real_targets else law.logpmf)(target)
     found = model.log_likelihood(params, new, target)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-10)
 
@@ -243,7 +146,9 @@ def test_draws_have_the_law_that_is_told(case):
         mean, variance = (f(first, X[:4])[i] for f in (model.mean, model.variance))
         np.testing.assert_allclose([mean, variance], [law.mean(), law.var()], rtol=1e-9)
         below = law.cdf(Y[:, i])
-        if case.targets is not _real:  # spread the steps of the distribution function
+        if (
+            case.targets is not real_targets
+        ):  # spread the steps of the distribution function
             below -= rng.random(20_000) * law.pmf(Y[:, i])
         assert stats.kstest(below, "uniform").pvalue > 1e-4
 
@@ -277,7 +182,7 @@ def test_units_of_columns_do_not_matter(case, options):
 @pytest.mark.parametrize("model", [LinearModel(), StudentModel()])
 def test_units_of_targets_do_not_matter(model):
     rng = np.random.default_rng(0)
-    X, y = rows(30, rng), _real(30, rng)
+    X, y = rows(30, rng), real_targets(30, rng)
     priors = model.parameters(X, y)
     params = {name: prior.draw(3, rng) for name, prior in priors.items()}
     others = clone(model).parameters(X, 1e6 * (y - 20.0))
@@ -309,8 +214,8 @@ def test_outliers_do_not_move_the_priors_of_the_robust_model():
 def test_any_two_classes_have_the_prior_of_two():
     rng = np.random.default_rng(0)
     X = rows(50, rng)
-    two = LogisticModel().parameters(X, _binary(50, rng))
-    more = LogisticModel().parameters(X, _classes(50, rng))
+    two = LogisticModel().parameters(X, binary_targets(50, rng))
+    more = LogisticModel().parameters(X, classes_targets(50, rng))
     for name in ("intercept", "coef"):
         x = more[name].draw(20_000, rng)
         np.testing.assert_allclose(x.sum(axis=1), 0.0, atol=1e-9)
@@ -349,239 +254,3 @@ def test_shifted_laws_are_told_from_their_bound():
     assert stats.kstest(x, law.cdf).pvalue > 1e-3
     np.testing.assert_allclose(prior.value_and_gradient(x)[0], law.logpdf(x))
     assert prior.transform.to_constrained(np.array([[-800.0]]))[0] > 2.0
-
-
-def exact_linear(model, X, y):
-    """Mean and variance of intercept and coefficients, by quadrature over sigma."""
-    priors = model.parameters(X, y)
-    Z = np.column_stack([np.ones(len(X)), X - model.column_means_])
-    middle = np.append(priors["intercept"].loc, np.zeros(X.shape[1]))
-    spread = np.append(priors["intercept"].scale, priors["coef"].scale)
-    grid = np.linspace(-4.0, 3.0, 281)
-    logs, means, squares = [], [], []
-    for sigma in np.exp(grid):
-        precision = np.diag(spread**-2.0) + Z.T @ Z / sigma**2
-        covariance = np.linalg.inv(precision)
-        mean = middle + covariance @ (Z.T @ (y - Z @ middle)) / sigma**2
-        law = stats.multivariate_normal(
-            Z @ middle, (Z * spread**2) @ Z.T + sigma**2 * np.eye(len(Z))
-        )
-        prior = priors["sigma"].value_and_gradient(np.array(sigma))[0]
-        logs.append(law.logpdf(y) + prior + np.log(sigma))
-        means.append(mean)
-        squares.append(mean**2 + np.diag(covariance))
-    weight = softmax(logs)
-    mean = weight @ np.array(means)
-    return mean, weight @ np.array(squares) - mean**2
-
-
-def test_linear_posterior_is_exact():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(12, 2)) * [1.0, 30.0] + [0.0, 500.0]
-    y = X @ [0.5, 0.02] + rng.normal(size=12) * 0.7
-    model = LinearModel(scale=1.0)
-    mean, variance = exact_linear(model, X, y)
-    posterior = NumpyPosterior(model, model.parameters(X, y), X, y, np.ones(12))
-    run = sample_nuts(
-        posterior.value_and_gradient,
-        posterior.n_dim,
-        n_chains=4,
-        n_warmup=500,
-        n_draws=2000,
-        rng=np.random.default_rng(1),
-    )
-    params = posterior.constrain(run.positions)
-    x = np.concatenate([params["intercept"][..., None], params["coef"]], axis=-1)
-    assert (np.abs(x.mean(axis=(0, 1)) - mean) < 4 * mcse_mean(x)).all()
-    squares = (x - mean) ** 2
-    assert (np.abs(squares.mean(axis=(0, 1)) - variance) < 4 * mcse_mean(squares)).all()
-    assert not run.divergent.any()
-
-
-def test_least_squares_do_not_subtract_large_numbers():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 3)) + 1e6
-    y = 1e9 + (X - X.mean(axis=0)) @ [1.0, 2.0, 3.0] + 1e-4 * rng.normal(size=200)
-    model = LinearModel()
-    model.parameters(X, y)
-    params = {
-        "intercept": np.full(1, y.mean()),
-        "coef": np.array([[1.0, 2.0, 3.0]]),
-        "sigma": np.full(1, 1e-4),
-    }
-    value, slopes = model.likelihood(X, y, np.ones(200))(params)
-    error = (y - y.mean()) - (X - X.mean(axis=0)) @ params["coef"][0]
-    np.testing.assert_allclose(
-        value, stats.norm(0.0, 1e-4).logpdf(error).sum(), rtol=1e-3
-    )
-    # y has seven digits after the point at most: a unit in the last place matters.
-    by_sigma = ((error / 1e-4) ** 2).sum() - 200
-    np.testing.assert_allclose(slopes["sigma"] * 1e-4, by_sigma, atol=0.5)
-
-
-@pytest.mark.parametrize("slopes", [False, True])
-def test_groups_that_were_not_seen_have_the_law_of_groups(slopes):
-    options = {"groups": 1, "random_slopes": slopes}
-    model, _, X, _, _ = made(CASES[4], options, scale=0.2)
-    rng = np.random.default_rng(7)
-    new = X[:1].copy()
-    new[0, 1] = -3.25
-    S = 200_000
-    r = 3 if slopes else 1
-    sd = np.array([0.5, 0.3, 0.2])[:r]
-    params = {
-        "intercept": np.full(S, 1.0),
-        "coef": np.tile([0.1, -0.2], (S, 1)),
-        "group_sd": np.tile(sd, (S, 1)),
-        # what was learned of groups that were seen must not matter
-        "group_effect": np.full((S, 4, r), 50.0),
-    }
-    params["group_effect"][:, -1] = rng.normal(size=(S, r))
-    z = (new - X.mean(axis=0))[0, [0, 2]]
-    middle = 1.0 + z @ [0.1, -0.2]
-    spread = np.sqrt((sd**2 * np.append(1.0, z**2)[:r]).sum())
-    for count in (0.0, 2.0, 5.0):
-        density = np.exp(model.log_likelihood(params, new, np.array([count])))[:, 0]
-        exact, _ = quad(
-            lambda e, k=count: (
-                stats.norm.pdf(e, middle, spread) * stats.poisson.pmf(k, np.exp(e))
-            ),
-            middle - 9 * spread,
-            middle + 9 * spread,
-        )
-        assert abs(density.mean() - exact) < 4.5 * density.std() / np.sqrt(S)
-
-
-@every_case
-def test_data_say_nothing_of_groups_that_were_not_seen(case):
-    model, _, X, y, params = made(case, {"groups": 1, "random_slopes": True})
-    _, slopes = model.likelihood(X, y, np.ones(40))(params)
-    unseen = np.moveaxis(slopes["group_effect"], -2, 0)[-1]
-    assert not unseen.any()
-    assert np.moveaxis(slopes["group_effect"], -2, 0)[:-1].all()
-
-
-def alone(kernel, eta, y, own=(), n_sums=1):
-    """Sums and slopes of single rows."""
-    found = []
-    for x in np.atleast_1d(eta):
-        line, sums = np.full((1, 1, 1), float(x)), np.zeros((1, n_sums))
-        kernel(line, np.full(1, y), np.ones(1), np.array([own], dtype=float), sums)
-        found.append([*sums[0], line[0, 0, 0]])
-    return np.array(found).T
-
-
-def test_compiled_log_odds_are_exact():
-    margin = np.concatenate(
-        [np.linspace(-40.0, 40.0, 801), [-1e4, -700.0, 800.0, 1e300]]
-    )
-    value, slope = alone(kernels.logistic, margin, 1.0)
-    np.testing.assert_allclose(value, log_expit(margin), rtol=4e-16, atol=4e-16)
-    usable = margin < 600  # beyond, they stand still
-    near = margin[usable]
-    wanted = 1.0 / (1.0 + np.exp(near))
-    # that of the margin is all the error there is
-    error = np.abs(slope[usable] / wanted - 1.0)
-    assert (error < 1e-15 + np.finfo(float).eps * np.maximum(near, 0.0)).all()
-    assert (slope[~usable] < 1e-260).all()
-
-
-def test_compiled_logarithms_of_large_scores_are_exact():
-    score = np.geomspace(1e-9, 1e180, 400)
-    logs, shares, _ = alone(kernels.student, -score, 0.0, (1.0, 3.0), 2)
-    wanted = np.log1p(np.minimum(score, 1e150) ** 2 / 3.0)
-    np.testing.assert_allclose(logs, wanted, rtol=1e-15, atol=4e-16)
-    np.testing.assert_allclose(shares, 1.0 / (1.0 + 3.0 / score / score), rtol=1e-14)
-
-
-def test_hardly_dispersed_counts_are_those_of_poisson():
-    negative, _, X, y, params = made(CASES[5], {}, scale=0.3)
-    poisson = PoissonModel(scale=0.3)
-    poisson.parameters(X, y)
-    weight = np.ones(40)
-    wanted, slopes = poisson.likelihood(X, y, weight)(params)
-    eta = negative.predictor(params, X)
-    # the next term of the series in the dispersion
-    bend = 0.5 * ((y - np.exp(eta)) ** 2 - y).sum(axis=1)
-    for dispersion in (1e-6, 1e-9, 1e-13, 1e-30, 1e-300):
-        few = params | {"dispersion": np.full(3, dispersion)}
-        found, others = negative.likelihood(X, y, weight)(few)
-        np.testing.assert_allclose(found, wanted, rtol=3e3 * dispersion + 1e-13)
-        np.testing.assert_allclose(
-            negative.log_likelihood(few, X, y).sum(axis=1), found, rtol=1e-12
-        )
-        np.testing.assert_allclose(
-            others["coef"], slopes["coef"], rtol=1e-9 + 1e3 * dispersion
-        )
-        assert np.isfinite(others["dispersion"]).all()
-        if dispersion >= 1e-6:
-            np.testing.assert_allclose(others["dispersion"], bend, rtol=1e-3)
-
-
-@every_option
-@every_case
-def test_wild_parameters_have_finite_log_likelihoods(case, options):
-    model, _, X, y, params = made(case, options)
-    wild = params | {"coef": 1e5 * params["coef"]}
-    value, slopes = model.likelihood(X, y, np.ones(40))(wild)
-    assert np.isfinite(value).all()
-    assert all(np.isfinite(slope).all() for slope in slopes.values())
-    assert np.isfinite(model.log_likelihood(wild, X, y)).all()
-
-
-@every_case
-@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (5, 1), (8, 2)])
-def test_few_rows_and_constant_columns(case, shape):
-    rng = np.random.default_rng(0)
-    X = np.full(shape, 0.1) if shape == (8, 2) else rng.normal(size=shape)
-    y = case.targets(shape[0], rng)
-    for options in ({}, {"intercept": False}, {"groups": 0}):
-        model = case.model(**options)
-        priors = model.parameters(X, y)
-        posterior = NumpyPosterior(model, priors, X, y, np.ones(shape[0]))
-        value, gradient = posterior.value_and_gradient(np.zeros((2, posterior.n_dim)))
-        assert np.isfinite(value).all()
-        assert np.isfinite(gradient).all()
-        new = model.simulate(
-            posterior.constrain(np.zeros((2, posterior.n_dim))), X, rng
-        )
-        assert new.shape == (2, shape[0])
-
-
-@every_case
-def test_leading_axes_of_any_number(case):
-    model, _, X, y, params = made(case, {"groups": 1, "random_slopes": True})
-    flat = model.log_likelihood(params, X, y)
-    stacked = {name: x[None, :, None] for name, x in params.items()}
-    np.testing.assert_allclose(
-        model.log_likelihood(stacked, X, y)[0, :, 0], flat, rtol=1e-12
-    )
-    single = {name: x[1] for name, x in params.items()}
-    np.testing.assert_allclose(model.log_likelihood(single, X, y), flat[1], rtol=1e-12)
-
-
-def test_inputs_are_not_written_to():
-    for case in CASES:
-        model, _, X, y, params = made(case, {"groups": 1, "random_slopes": True})
-        for array in (X, y, *params.values()):
-            array.flags.writeable = False
-        model.parameters(X, y)
-        model.likelihood(X, y, np.ones(40))(params)
-        model.log_likelihood(params, X, y)
-
-
-def test_errors_name_what_is_wrong():
-    X = np.arange(6.0).reshape(3, 2)
-    with pytest.raises(ValueError, match="y must have the labels 0, 1"):
-        LogisticModel().parameters(X, np.array([-1.0, 1.0, 1.0]))
-    for model in (PoissonModel(), NegativeBinomialModel()):
-        with pytest.raises(ValueError, match="y must have counts"):
-            model.parameters(X, np.array([0.5, 1.0, 1.0]))
-    with pytest.raises(ValueError, match="groups must be the index"):
-        LinearModel(groups=2).parameters(X, X[:, 0])
-    with pytest.raises(ValueError, match="'scale' parameter of LinearModel"):
-        LinearModel(scale=-1.0).parameters(X, X[:, 0])
-    with pytest.raises(ValueError, match="needs a column"):
-        PoissonModel(intercept=False).parameters(X[:, :0], X[:, 0])
-    with pytest.raises(NotFittedError, match="has seen no data"):
-        LinearModel().predictor({}, X)
