@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import betainc
 
+from sklgen._typing import Array
 from sklgen.compose._cells import Mask
-from sklgen.families._base import Array
 
 # Where fewer distinct values than this are light, or left, all are levels.
 _FEWEST_VALUES = 10

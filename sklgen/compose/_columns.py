@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from sklgen._typing import Array
 from sklgen.compose._cells import Cells, Mask, Stub
 from sklgen.compose._quantile_map import QuantileMap
-from sklgen.families._base import Array
 
 NANOSECONDS = {"d": 86400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 
 from sklgen._frames import open_frame
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.compose._cells import Cells
 from sklgen.compose._columns import Rules
@@ -28,7 +29,6 @@ from sklgen.compose._table import (
     open_table,
     read_table,
 )
-from sklgen.families._base import Array
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sklgen._typing import Array
 from sklgen.compose._cells import Cells, Mask, Stub
 from sklgen.compose._columns import (
     NANOSECONDS,
@@ -16,7 +17,6 @@ from sklgen.compose._columns import (
     refuse_kind,
     refuse_unknown,
 )
-from sklgen.families._base import Array
 
 
 @dataclass(frozen=True, eq=False)

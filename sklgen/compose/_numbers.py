@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklgen._typing import Array
 from sklgen.compose._atoms import find_atoms
 from sklgen.compose._cells import Cells, Mask, Stub
 from sklgen.compose._columns import (
@@ -22,7 +23,6 @@ from sklgen.compose._quantile_map import (
     through_quantiles,
 )
 from sklgen.compose._resolution import Floats, Scale, learn_scale
-from sklgen.families._base import Array
 
 # Columns without grid with more distinct values come back to rounding only.
 _LARGEST_TABLE = 2**20

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sklgen._typing import Array
 from sklgen.compose._cells import Cells, Mask, Stub
 from sklgen.compose._columns import Column, refuse_kind
-from sklgen.families._base import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
+from sklgen._typing import Array
 from sklgen.compose._atoms import find_heaps
-from sklgen.families._base import Array
 
 # Below this share of the room between the last knot and a bound, the approach to the
 # bound goes on linearly: values beyond a bound keep a finite score.

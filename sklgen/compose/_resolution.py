@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 # A grid is coarse, so that the probability of a cell has a meaning in floats, if the
 # column spans fewer cells than this.

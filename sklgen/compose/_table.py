@@ -9,12 +9,12 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklgen._frames import as_series, open_frame, scatter
+from sklgen._typing import Array
 from sklgen.compose._cells import Cells, read_array, read_series
 from sklgen.compose._columns import Column, Rules
 from sklgen.compose._labels import LabelColumn
 from sklgen.compose._numbers import NumberColumn
 from sklgen.compose._plain import PlainColumn
-from sklgen.families._base import Array
 
 # Scores that fit itself computes agree to this; those of float32 were rounded once.
 _PRECISION = {"float64": 1e-15, "float32": 6e-8}

@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from sklgen._typing import Array
+
 # A component with a smaller share of the weight keeps its parameters.
 EMPTY_SHARE = 1e-10
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.families._linear_columns import LinearColumns
 
 _LOWEST = 1e-10

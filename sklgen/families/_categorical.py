@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sklgen.families._base import Additive, Allocate, Array, Family, View
+from sklgen._typing import Array
+from sklgen.families._base import Additive, Allocate, Family, View
 
 # Rows that a kernel turns over at a time: a cache line of numbers.
 _TILE = 8

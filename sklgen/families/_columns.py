@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Additive, Array, Family, View
+from sklgen._typing import Array
+from sklgen.families._base import Additive, Family, View
 
 # Pseudo-cells that the prior of each component is worth in each column.
 STRENGTH = 1e-3

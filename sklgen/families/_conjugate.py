@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array, Laws
+from sklgen._typing import Array
+from sklgen.families._base import Laws
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import betaln, digamma, gammaln
 
-from sklgen.families._base import Array, Components
+from sklgen._typing import Array
+from sklgen.families._base import Components
 from sklgen.families._bernoulli import Bernoulli
 from sklgen.families._columns import ColumnStatistics
 from sklgen.families._conjugate import Conjugate, total

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import digamma, gammaln, multigammaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.families._conjugate import Conjugate, total
 from sklgen.families._expected_columns import ExpectedColumns
 from sklgen.families._gaussian import Moments

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import digamma, gammaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.families._categorical import Categorical, LevelCounts
 from sklgen.families._conjugate import Conjugate, total
 from sklgen.families._dirichlet_multinomial import DirichletMultinomial

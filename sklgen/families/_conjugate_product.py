@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.families._conjugate import Conjugate, total
 from sklgen.families._product import Product, ProductStatistics
 

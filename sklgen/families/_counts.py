@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, get_index_dtype, issparse, vstack
 
-from sklgen.families._base import Array, WholeRowFamily
+from sklgen._typing import Array
+from sklgen.families._base import WholeRowFamily
 from sklgen.families._count_kernels import draw_tokens
 from sklgen.families._lengths import Lengths
 

@@ -11,14 +11,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from sklgen.families._base import (
-    EMPTY_SHARE,
-    Additive,
-    Allocate,
-    Array,
-    View,
-    WholeRowFamily,
-)
+from sklgen._typing import Array
+from sklgen.families._base import EMPTY_SHARE, Additive, Allocate, View, WholeRowFamily
 from sklgen.families._count_kernels import digamma
 from sklgen.families._counts import dirichlet_draws
 from sklgen.families._kernels import add_products

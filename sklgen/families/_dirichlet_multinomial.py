@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklgen.families._base import Additive, Allocate, Array, View
+from sklgen._typing import Array
+from sklgen.families._base import Additive, Allocate, View
 from sklgen.families._count_kernels import log_orders
 from sklgen.families._counts import CountFamily, as_csr
 from sklgen.families._lengths import Lengths

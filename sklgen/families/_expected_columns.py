@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sklgen.families._base import Allocate, Array, Laws, View
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, Laws, View
 from sklgen.families._linear_columns import LinearColumns, LinearView
 
 

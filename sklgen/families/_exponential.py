@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.families._linear_columns import LinearColumns
 
 _LOWEST, _HIGHEST = 1e-100, 1e100

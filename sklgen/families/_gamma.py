@@ -8,15 +8,15 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
-from sklgen.families._linear_columns import LinearColumns
-from sklgen.families._special import (
+from sklgen._special import (
     HALF_LOG_2_PI,
     climb,
     digamma_excess,
     digamma_excess_slope,
     stirling_remainder,
 )
+from sklgen._typing import Array
+from sklgen.families._linear_columns import LinearColumns
 
 _LOWEST_MEAN, _HIGHEST_MEAN = 1e-100, 1e100
 _LOWEST_SHAPE, _HIGHEST_SHAPE = 1e-4, 1e8

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import EMPTY_SHARE, Additive, Array, Family
+from sklgen._typing import Array
+from sklgen.families._base import EMPTY_SHARE, Additive, Family
 
 LOG_2_PI = float(np.log(2.0 * np.pi))
 # Beyond this ratio of squared distance from the centre to the smallest variance,

@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array, View
+from sklgen._typing import Array
+from sklgen.families._base import View
 from sklgen.families._gaussian import RESOLUTION, Gaussian, Moments
 from sklgen.families._gaussian_matrix_view import (
     CompleteMatrixView,

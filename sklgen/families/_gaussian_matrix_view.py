@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
-from sklgen.families._base import Allocate, Array, View
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, View
 from sklgen.families._gaussian import (
     CANCELLATION_LIMIT,
     LOG_2_PI,

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sklgen.families._base import Allocate, Array, Components, DensityView
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, Components, DensityView
 from sklgen.families._gaussian import LOG_2_PI, Gaussian
 
 _SQRT_2 = math.sqrt(2.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import digamma, gammaln, xlogy
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 # A negative binomial of a larger size is a Poisson law to six digits.
 _LARGEST_SIZE = 1e6

@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sklgen.families._base import Allocate, Array, View
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, View
 from sklgen.families._columns import ColumnStatistics, ConjugateColumns
 from sklgen.families._kernels import add_products
 

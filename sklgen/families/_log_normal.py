@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Allocate, Array, View
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, View
 from sklgen.families._columns import STRENGTH, ColumnFamily
 from sklgen.families._gaussian import RESOLUTION, Moments
 from sklgen.families._gaussian_axis import DiagonalGaussian

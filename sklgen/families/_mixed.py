@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em._kernels import normalize
-from sklgen.families._base import Additive, Allocate, Array, Family, Prefixed, View
+from sklgen.families._base import Additive, Allocate, Family, Prefixed, View
 
 
 @dataclass(frozen=True)

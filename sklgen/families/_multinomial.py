@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import logsumexp
 
-from sklgen.families._base import Allocate, Array, View
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, View
 from sklgen.families._categorical import LevelCounts
 from sklgen.families._count_kernels import add_counts, log_orders, multiply
 from sklgen.families._counts import CountFamily, as_csr

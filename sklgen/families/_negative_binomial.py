@@ -19,16 +19,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sklgen.families._base import Allocate, Array, View
-from sklgen.families._categorical import gather, scatter
-from sklgen.families._columns import ColumnStatistics, ConjugateColumns
-from sklgen.families._special import (
+from sklgen._special import (
     HALF_LOG_2_PI,
     climb,
     digamma_excess,
     digamma_excess_slope,
     stirling_remainder,
 )
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, View
+from sklgen.families._categorical import gather, scatter
+from sklgen.families._columns import ColumnStatistics, ConjugateColumns
 
 _LOWEST_MEAN, _HIGHEST_MEAN = 1e-10, 1e9
 _LOWEST_SIZE, _HIGHEST_SIZE = 1e-6, 1e8

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.families._linear_columns import LinearColumns
 
 _LOWEST, _HIGHEST = 1e-10, 1e15

@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Allocate, Array, Family, Prefixed, View
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, Family, Prefixed, View
 
 
 @dataclass(frozen=True)

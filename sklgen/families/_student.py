@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from sklgen.families._base import Allocate, Array, Components, DensityView
+from sklgen._typing import Array
+from sklgen.families._base import Allocate, Components, DensityView
 from sklgen.families._gaussian import LOG_2_PI
 from sklgen.families._gaussian_matrix import FullGaussian
 from sklgen.families._gaussian_matrix_view import factorize

@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._special import climb, log_bessel, resultant_gap
+from sklgen._typing import Array
 from sklgen.families._gaussian import LOG_2_PI
 from sklgen.families._linear_columns import LinearColumns
-from sklgen.families._special import climb, log_bessel, resultant_gap
 
 _LOWEST, _HIGHEST = 1e-10, 1e8
 # Larger angles need more digits of pi than `cosines_and_sines` has.

@@ -15,8 +15,8 @@ from sklearn.base import (
 )
 from sklearn.utils._set_output import _wrap_data_with_container
 
+from sklgen._typing import Array
 from sklgen.em import Sequences, blend, first_best, run, warn_unconverged
-from sklgen.families._base import Array
 from sklgen.hmm._fitted import FittedChains
 from sklgen.hmm._groups import SequenceData, read_sequences
 from sklgen.hmm._messages import exchange

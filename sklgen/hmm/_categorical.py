@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from sklgen._typing import Array
 from sklgen.compose import TabularEncoder
 from sklgen.families import Product
-from sklgen.families._base import Array
 from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._tabular import TableHMM

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.hmm._fitted import FittedChains
 from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._messages import exchange

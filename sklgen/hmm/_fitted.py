@@ -14,9 +14,9 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.base import _RowsMixin, check_weights
 from sklgen.em import Block, Bundle, Rows, Scratch, Sequences, n_threads
-from sklgen.families._base import Array
 from sklgen.hmm._forecast import Forecast, forecasts
 from sklgen.hmm._groups import SequenceData, read_sequences
 from sklgen.hmm._kernels import mix_increments

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_scalar
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.em import Bundle, Scratch, Sequences
-from sklgen.families._base import Array
 from sklgen.hmm._messages import exchange
 from sklgen.hmm._paths import simulate_paths
 from sklgen.hmm._structure import Chains

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklgen._typing import Array
 from sklgen.em import n_threads
 from sklgen.families import Gaussian
-from sklgen.families._base import Array
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.mixture._gaussian_components import (
     COVARIANCES,

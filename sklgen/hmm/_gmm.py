@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.em import Rows, n_threads
 from sklgen.families import Mixed
-from sklgen.families._base import Array
 from sklgen.hmm._gaussian import given_covariances
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._topology import given_law

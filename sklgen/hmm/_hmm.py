@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklgen._typing import Array
 from sklgen.families import Family
-from sklgen.families._base import Array
 from sklgen.hmm._base import BaseChains, expectation
 from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._paths import decode

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Bundle, Scratch, Sequences
-from sklgen.families._base import Array
 from sklgen.hmm._kernels import UNLIKELY, log_backward
 from sklgen.hmm._message_kernels import pass_back, pass_on
 from sklgen.hmm._passes import Filtered, Messages

@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
 
+from sklgen._typing import Array
 from sklgen.base import _RowsMixin
-from sklgen.families._base import Array
 from sklgen.hmm._base import BaseChains, expectation
 from sklgen.hmm._clusters import FittedClusters
 from sklgen.hmm._gaussian import GaussianHMM

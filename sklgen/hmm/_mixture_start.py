@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.hmm._base import expectation
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._paths import decode

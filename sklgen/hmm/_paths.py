@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Bundle, Scratch, Sequences
-from sklgen.families._base import Array
 from sklgen.hmm._messages import exchange
 from sklgen.hmm._passes import Messages
 from sklgen.hmm._path_kernels import best_paths, draw_paths, simulate, trace_back

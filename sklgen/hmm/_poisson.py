@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Rows, n_threads
 from sklgen.families import Poisson
-from sklgen.families._base import Array
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.mixture._gaussian_components import given
 from sklgen.mixture._structure import Mixture

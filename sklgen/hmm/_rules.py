@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.utils import check_array
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 # Expected counts below this share of all are none. EM would take them to zero in steps,
 # and passes would be in logarithms on the way, lest what they count underflow.

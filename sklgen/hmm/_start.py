@@ -13,8 +13,8 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.utils import column_or_1d
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.em import Rows, best, n_threads
-from sklgen.families._base import Array
 from sklgen.hmm._groups import SequenceData, check_one_a_row
 from sklgen.hmm._structure import Chains
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest

@@ -9,10 +9,11 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Bundle, Scratch
 from sklgen.em._kernels import relative_to_peak
 from sklgen.em._tasks import total
-from sklgen.families._base import Additive, Array, Learner, Prefixed
+from sklgen.families._base import Additive, Learner, Prefixed
 from sklgen.hmm._kernels import (
     UNLIKELY,
     add_lanes,

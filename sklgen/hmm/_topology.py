@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_array
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 
 def _ergodic(n: int) -> Array:

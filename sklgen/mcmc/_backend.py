@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._posterior import NumpyPosterior, Posterior
 from sklgen.mcmc.priors._base import Prior

@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.base import _RowsMixin, check_weights
 from sklgen.em import n_threads
-from sklgen.families._base import Array
 from sklgen.mcmc._backend import posterior_of, uses_torch
 from sklgen.mcmc._chained import ChainedEstimator
 from sklgen.mcmc._chains import draw

@@ -6,8 +6,8 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from sklgen._typing import Array
 from sklgen.em import single_threaded_libraries
-from sklgen.families._base import Array
 from sklgen.mcmc._nuts_kernels import N_RECORDS
 from sklgen.mcmc._progress import Bar, in_bytes, memory, progress
 from sklgen.mcmc._runner import CHUNK, Chains, LogDensity, Settings

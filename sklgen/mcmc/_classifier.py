@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._conditional import ConditionalPosterior
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc.models import LogisticModel

@@ -15,7 +15,7 @@ from numba.core.errors import NumbaError
 from numba.extending import is_jitted
 from numba.np.numpy_support import carray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _compiled_kernels as kernels
 from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc._evaluate import SelfDriven, note

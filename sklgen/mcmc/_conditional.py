@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_y, check_is_fitted
 
 from sklgen._random import as_generator
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._base import BasePosterior
 
 

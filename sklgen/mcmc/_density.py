@@ -14,8 +14,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.em._threads import n_threads
-from sklgen.families._base import Array
 from sklgen.mcmc._chained import ChainedEstimator
 from sklgen.mcmc._chains import draw
 from sklgen.mcmc._user_density import Grad, density_of

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 # Halves of chains need two draws each for a variance.
 _FEWEST_DRAWS = 4

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._evaluate import as_values
 
 # The step that balances errors of rounding and of truncation, for a scale of one.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _ensemble_kernels as kernels
 from sklgen.mcmc._ensemble_state import Ensembles, Evaluator, LogDensity, init
 from sklgen.mcmc._starts import Frame

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._evaluate import ask, told
 from sklgen.mcmc._nuts import streams
 from sklgen.mcmc._starts import TRIES, Frame, NoStart

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._diagnostics import _labels, e_bfmi, ess_bulk, ess_tail, r_hat
 from sklgen.mcmc._runner import Chains
 from sklgen.mcmc._tempering import Exchange, Tempered

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _metric_kernels as kernels
 
 Index = NDArray[np.int64]

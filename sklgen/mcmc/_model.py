@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 Params = Mapping[str, Any]
 # From parameters (..., *shape) to the log-likelihood of all rows (...) and its

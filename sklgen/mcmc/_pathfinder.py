@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._evaluate import Evaluator
 from sklgen.mcmc._metric import LowRank
 from sklgen.mcmc._pathfinder_kernels import compact

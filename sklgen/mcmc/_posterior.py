@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from scipy.stats import norm
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._compiled import CompiledDensity
 from sklgen.mcmc._differences import Differences
 from sklgen.mcmc._evaluate import first_failure

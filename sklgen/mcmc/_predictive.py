@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import BayesianModel, Params
 from sklgen.mcmc._posterior import asked, pointwise
 

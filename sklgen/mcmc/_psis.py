@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._diagnostics import ess_mean
 from sklgen.mcmc._psis_kernels import smooth_all
 

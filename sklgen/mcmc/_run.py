@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc import _pathfinder as pathfinder
 from sklgen.mcmc._evaluate import Density, Evaluator, told

@@ -8,7 +8,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _run as run
 from sklgen.mcmc._ensemble_state import Ensembles
 from sklgen.mcmc._evaluate import told

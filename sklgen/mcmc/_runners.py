@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _run as run
 from sklgen.mcmc._differences import Differences
 from sklgen.mcmc._ensemble import resume_ensemble, sample_ensemble

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
+from sklgen._typing import Array
 from sklgen.base import GenerativeMixin, check_weights
-from sklgen.families._base import Array
 from sklgen.mcmc._conditional import NumberPosterior
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc.models import GaussianModel

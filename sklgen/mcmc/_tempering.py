@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc import _nuts_kernels as nuts_kernels
 from sklgen.mcmc import _run as run

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 # Lanes before anything is known of how many there should be, and their bounds.
 FIRST, LEAST, MOST = 8, 4, 32

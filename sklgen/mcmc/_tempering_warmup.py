@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc import _run as run
 from sklgen.mcmc import _tempering_ladder as ladder

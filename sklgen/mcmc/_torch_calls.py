@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._torch_trace import unchecked
 
 Named = dict[str, Tensor]

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution, VonMises, biject_to, constraints
 from torch.distributions import Transform as Bijection
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _transform_matrices as matrices
 from sklgen.mcmc import _transform_numbers as numbers
 from sklgen.mcmc import _transform_vectors as vectors

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._posterior import BLOCK, FRAME_DRAWS, Posterior, frame_of
 from sklgen.mcmc._torch_calls import Named, array, seeded, style_of, tensor

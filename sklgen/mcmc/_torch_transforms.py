@@ -17,7 +17,7 @@ from scipy.special import gammaln
 from torch import Tensor
 from torch.autograd import Function
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _transform_matrices as matrices
 from sklgen.mcmc import _transform_numbers as numbers
 from sklgen.mcmc import _transform_vectors as vectors

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transform_vectors import OfLength
 from sklgen.mcmc._transforms import beyond, bounded_exp
 

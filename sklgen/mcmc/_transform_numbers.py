@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transforms import Transform, beyond, bounded_exp
 
 

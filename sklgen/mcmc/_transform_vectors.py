@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import helmert
 from scipy.special import gammaln, log_softmax
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transforms import Transform, beyond, bounded_exp
 
 _SMALLEST = np.finfo(np.float64).tiny

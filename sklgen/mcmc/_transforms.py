@@ -22,7 +22,7 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 # exp of this, and of its negative, are ordinary numbers with room to the limits.
 _LARGEST_LOG = 700.0

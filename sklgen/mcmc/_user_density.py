@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._compiled import CompiledDensity, is_compiled
 from sklgen.mcmc._evaluate import as_values
 from sklgen.mcmc._runner import LogDensity

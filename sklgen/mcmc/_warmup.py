@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._metric import Kind, Metric, separate, shared
 
 # Draws of the first window, and depths that trees are held to in the first ones, where

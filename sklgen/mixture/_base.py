@@ -16,10 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.em import Rows, Run, best, blend, first_best, run, warn_unconverged
 from sklgen.families import Learner
-from sklgen.families._base import EMPTY_SHARE, Array
+from sklgen.families._base import EMPTY_SHARE
 from sklgen.mixture._fitted import LikelihoodMixture
 from sklgen.mixture._starts import STARTS, distinct_rows, nearest
 from sklgen.mixture._structure import Mixture, MixtureStatistics

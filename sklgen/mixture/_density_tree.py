@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mixture._starts import nearest
 
 Labels = NDArray[np.intp]

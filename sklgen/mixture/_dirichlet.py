@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from sklgen._typing import Array
 from sklgen.em import Rows, n_threads
 from sklgen.families import Dirichlet
-from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture
 from sklgen.mixture._whole_rows import CONSTRAINTS, NonNegativeMixture
 

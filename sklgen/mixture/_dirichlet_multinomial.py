@@ -11,8 +11,9 @@ from scipy.sparse import csr_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.families import DirichletMultinomial, Lengths, Multinomial
-from sklgen.families._base import EMPTY_SHARE, Array
+from sklgen.families._base import EMPTY_SHARE
 from sklgen.families._counts import CountFamily, as_csr, root_shares
 from sklgen.families._lengths import tabulate
 from sklgen.mixture._count_rows import CountRows

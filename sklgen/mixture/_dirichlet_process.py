@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklgen._typing import Array
 from sklgen.em import n_threads
-from sklgen.families._base import Array
 from sklgen.mixture._base import _check_observed
 from sklgen.mixture._dirichlet_process_fit import CONSTRAINTS, BaseProcessMixture
 from sklgen.mixture._dirichlet_process_prior import (

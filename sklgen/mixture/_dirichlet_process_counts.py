@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sklgen._typing import Array
 from sklgen.families import Lengths
-from sklgen.families._base import Array
 from sklgen.families._conjugate_levels import DirichletShares
 from sklgen.families._counts import root_shares
 from sklgen.mixture._count_rows import CountRows

@@ -12,9 +12,9 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.em import warn_unconverged
-from sklgen.families._base import Array
 from sklgen.mixture._base import _SAMPLE_ROWS, N_JOBS, progress
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior
 from sklgen.mixture._dirichlet_process_search import Ascent

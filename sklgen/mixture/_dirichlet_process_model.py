@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, digamma
 
+from sklgen._typing import Array
 from sklgen.em import Block, Scratch
-from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture, MixtureStatistics
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from sklgen._typing import Array
 from sklgen.em import Rows, run
 from sklgen.families import Bernoulli, ColumnFamily, FullGaussian, Poisson
-from sklgen.families._base import Array
 from sklgen.families._conjugate import Conjugate
 from sklgen.families._conjugate_columns import (
     BetaProbabilities,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from sklgen._typing import Array
 from sklgen.em import Block, Rows, Scratch, run
-from sklgen.families._base import Array
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior
 from sklgen.mixture._structure import MixtureStatistics
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Rows, first_best
-from sklgen.families._base import Array
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior, Sticks
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._starts import STARTS, distinct_rows

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from sklgen._typing import Array
 from sklgen.base import (
     ConditionalMixin,
     DensityMixin,
@@ -21,7 +22,6 @@ from sklgen.base import (
 )
 from sklgen.em import Block, Rows, Scratch, n_threads
 from sklgen.families import Laws, Learner, WholeRowFamily
-from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture
 
 

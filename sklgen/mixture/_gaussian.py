@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklgen._typing import Array
 from sklgen.em import n_threads
-from sklgen.families._base import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._gaussian_components import COVARIANCES, GaussianComponents, given

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from sklgen._typing import Array
 from sklgen.em import Rows
 from sklgen.families import (
     DiagonalGaussian,
@@ -17,7 +18,6 @@ from sklgen.families import (
     SphericalGaussian,
     TiedGaussian,
 )
-from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture
 
 COVARIANCES: dict[str, type[Gaussian]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mixture._gibbs_kernels import (
     add_rows,
     close_ranks,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import best
-from sklgen.families._base import Array
 from sklgen.mixture._base import expectation
 from sklgen.mixture._starts import distinct_rows
 from sklgen.mixture._structure import Mixture

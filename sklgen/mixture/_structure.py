@@ -11,9 +11,10 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Block, Scratch
 from sklgen.em._kernels import normalize
-from sklgen.families._base import Additive, Array, Laws, Learner
+from sklgen.families._base import Additive, Laws, Learner
 
 C = TypeVar("C", bound=Learner)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._random import as_generator
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._density_tree import tree_cells
 from sklgen.mixture._fitted import CompletingMixture

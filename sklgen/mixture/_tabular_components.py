@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.compose import TabularEncoder
 from sklgen.compose._table import open_table
@@ -21,7 +22,6 @@ from sklgen.families import (
     Gaussian,
     Product,
 )
-from sklgen.families._base import Array
 from sklgen.mixture._gaussian_components import column_moments
 from sklgen.mixture._structure import Mixture
 from sklgen.mixture._tabular_families import (

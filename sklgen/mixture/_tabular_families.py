@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.compose._table import position_of
 from sklgen.em import Rows
 from sklgen.families import (
@@ -24,7 +25,6 @@ from sklgen.families import (
     Poisson,
     VonMises,
 )
-from sklgen.families._base import Array
 from sklgen.families._columns import STRENGTH
 from sklgen.mixture._gaussian_components import check_range, column_moments
 from sklgen.mixture._structure import Mixture

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.compose import TabularEncoder
 from sklgen.families import Components, DensityView, Product
-from sklgen.families._base import Allocate, Array
+from sklgen.families._base import Allocate
 from sklgen.families._categorical import Categorical
 from sklgen.families._grid_gaussian import GridGaussian
 from sklgen.mixture._mapped_means import MappedMeans

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklgen._typing import Array
 from sklgen.em import Rows
-from sklgen.families._base import Array
 from sklgen.mixture._base import N_JOBS, BaseMixture
 from sklgen.mixture._count_rows import NonNegativeRows
 from sklgen.mixture._fitted import WholeRowMixture

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.plotting._parts import colours_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._diagnostics import ess_bulk, ess_tail, r_hat
 from sklgen.mcmc._judge import ESS, largest_r_hat
 from sklgen.plotting._scalars import drawn, scalars

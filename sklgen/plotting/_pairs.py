@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.plotting._parts import given_axes
 from sklgen.plotting._scalars import density, drawn, marked, scalars, span
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from sklearn.utils.validation import check_is_fitted
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._diagnostics import _as_draws, _labels, ess_bulk
 
 # Places of a density; and how far out, in widths of the middle 90 %, it is drawn.

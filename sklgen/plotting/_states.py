@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from sklgen._frames import open_frame
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.hmm._groups import read_sequences
 from sklgen.plotting._parts import colours_of, given_axes
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.plotting._parts import colours_of, given_axes
 
 # Most axes side by side.

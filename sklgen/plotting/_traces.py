@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._diagnostics import _ranks
 from sklgen.plotting._parts import colours_of, given_axes
 from sklgen.plotting._scalars import density, drawn, marked, scalars

@@ -12,10 +12,10 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._random import as_generator
+from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.em import n_threads
 from sklgen.families import DirichletMultinomial, Lengths
-from sklgen.families._base import Array
 from sklgen.families._lengths import tabulate
 from sklgen.mixture._base import N_JOBS, check_continues, progress
 from sklgen.mixture._structure import Mixture

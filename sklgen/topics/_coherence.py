@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 
 def coherence(words: NDArray[np.intp], X: csr_array, measure: str) -> Array:

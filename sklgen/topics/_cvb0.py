@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
+from sklgen._typing import Array
 from sklgen.em import Scratch
-from sklgen.families._base import Array
 from sklgen.mixture._structure import MixtureStatistics
 from sklgen.topics._documents import DocumentBlock, Documents
 from sklgen.topics._kernels import Shares, assign, count_topics, move, revise

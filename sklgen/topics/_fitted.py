@@ -17,10 +17,10 @@ from sklearn.utils import check_array, check_scalar
 from sklearn.utils._param_validation import Integral
 from sklearn.utils.validation import check_is_fitted
 
+from sklgen._typing import Array
 from sklgen.base import DensityMixin, GenerativeMixin, check_weights
 from sklgen.em import n_threads
 from sklgen.families import Lengths, Multinomial
-from sklgen.families._base import Array
 from sklgen.families._count_kernels import log_orders
 from sklgen.families._counts import dirichlet_draws
 from sklgen.mixture._count_rows import CountRows

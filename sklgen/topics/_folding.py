@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
+from sklgen._typing import Array
 from sklgen.em import Scratch
-from sklgen.families._base import Array
 from sklgen.topics._documents import DocumentBlock, Documents
 from sklgen.topics._folding_kernels import fold
 from sklgen.topics._structure import Topics

@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Scratch
 from sklgen.em._rows import pieces
 from sklgen.em._tasks import size_within, total
-from sklgen.families._base import Array
 from sklgen.mixture._structure import MixtureStatistics
 from sklgen.topics._cvb0 import Schedule
 from sklgen.topics._documents import Documents

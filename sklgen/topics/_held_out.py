@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import digamma, gammaln
 
+from sklgen._typing import Array
 from sklgen.em import Scratch
-from sklgen.families._base import Array
 from sklgen.families._counts import as_csr
 from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._documents import DocumentBlock, Documents

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from sklgen._typing import Array
 from sklgen.families import DirichletMultinomial
-from sklgen.families._base import Array
 from sklgen.mixture._structure import Mixture
 from sklgen.topics._base import TOPIC_COUNT, BaseTopicModel, check_prior
 

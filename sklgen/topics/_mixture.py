@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags
 from sklearn.utils._param_validation import Interval
 
+from sklgen._typing import Array
 from sklgen.base import LatentMixin
 from sklgen.families import DirichletMultinomial
-from sklgen.families._base import Array
 from sklgen.families._counts import as_csr
 from sklgen.mixture._dirichlet_multinomial import DirichletMultinomialMixture
 from sklgen.mixture._structure import Mixture

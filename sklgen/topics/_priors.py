@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import digamma
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mixture._structure import MixtureStatistics
 from sklgen.topics._structure import Topics
 

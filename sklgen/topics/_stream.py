@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
+from sklgen._typing import Array
 from sklgen.em import Scratch, blend
 from sklgen.em._tasks import total
-from sklgen.families._base import Array
 from sklgen.families._counts import as_csr
 from sklgen.topics._cvb0 import Inference, Schedule, first_shares, infer
 from sklgen.topics._documents import DocumentBlock, Documents

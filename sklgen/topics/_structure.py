@@ -9,9 +9,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sklgen._typing import Array
 from sklgen.em import Block, Scratch
 from sklgen.families import DirichletMultinomial
-from sklgen.families._base import Additive, Array
+from sklgen.families._base import Additive
 from sklgen.families._counts import as_csr
 from sklgen.mixture._structure import Mixture, MixtureStatistics
 from sklgen.topics._documents import padded

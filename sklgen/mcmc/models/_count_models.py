@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from sklearn.utils._param_validation import Interval
 
-from sklgen.families._base import Array
-from sklgen.families._special import digamma_excess, stirling_remainder
+from sklgen._special import digamma_excess, stirling_remainder
+from sklgen._typing import Array
 from sklgen.mcmc._model import Compiled, Params
 from sklgen.mcmc._transforms import bounded_exp
 from sklgen.mcmc.models import _row_kernels as kernels

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_scalar
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import BayesianModel, Compiled, Params
 from sklgen.mcmc._transform_matrices import CovarianceByPrecision
 from sklgen.mcmc._transform_numbers import Affine

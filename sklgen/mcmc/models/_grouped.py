@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transforms import Coordinates, Joint
 from sklgen.mcmc.models._design import Design
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transform_numbers import LowerBounded
 from sklgen.mcmc._transforms import Transform
 from sklgen.mcmc.priors import Prior

@@ -7,8 +7,8 @@ from typing import Any, final
 
 import numpy as np
 
-from sklgen.families._base import Array
-from sklgen.families._special import HALF_LOG_2_PI
+from sklgen._special import HALF_LOG_2_PI
+from sklgen._typing import Array
 from sklgen.mcmc._model import Compiled, Params
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._line_kernels import linear_posterior

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import Compiled
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._laws import ZeroSum

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import Params
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._laws import Shifted

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import Compiled, Params
 from sklgen.mcmc.models import _row_kernels as kernels
 from sklgen.mcmc.models._design import Design

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import BayesianModel, Compiled, Likelihood, Params
 from sklgen.mcmc._transforms import Coordinates, Joint
 from sklgen.mcmc.models._design import Design

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import Params
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._row_kernels import add_effects, sum_effects

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._model import Params
 from sklgen.mcmc.models._laws import Shifted
 from sklgen.mcmc.models._location_scale import LocationScaleModel, size_or

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transforms import Coordinates, bounded_exp
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._lines import normal_laws

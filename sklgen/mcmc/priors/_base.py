@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transforms import Transform
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 
 FINITE = "finite"
 POSITIVE = "positive and finite"

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import gammaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc import _transforms as transforms
 from sklgen.mcmc._transform_numbers import LowerBounded, Real
 from sklgen.mcmc._transform_vectors import Ordered as OrderedTransform

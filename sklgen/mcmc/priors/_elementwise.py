@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transform_numbers import LowerBounded, Real
 from sklgen.mcmc._transforms import Transform
 from sklgen.mcmc.priors._base import Prior, settle

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Never
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transform_numbers import LowerBounded, Real, UpperBounded
 from sklgen.mcmc._transforms import Transform
 from sklgen.mcmc.priors._base import settle

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc.priors._checks import POSITIVE
 from sklgen.mcmc.priors._elementwise import OnPositives
 from sklgen.mcmc.priors._kernels import (

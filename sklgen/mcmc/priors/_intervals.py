@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transform_numbers import Interval
 from sklgen.mcmc._transforms import Transform
 from sklgen.mcmc.priors._checks import FINITE, POSITIVE

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaln
 
-from sklgen.families._base import Array
-from sklgen.families._special import HALF_LOG_2_PI
+from sklgen._special import HALF_LOG_2_PI
+from sklgen._typing import Array
 
 LOG_2 = float(np.log(2.0))
 SMALLEST = float(np.finfo(np.float64).tiny)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, multigammaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transform_matrices import (
     CorrelationCholesky,
     Covariance,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from sklgen.families._base import Array
+from sklgen._typing import Array
 from sklgen.mcmc._transforms import bounded_exp
 from sklgen.mcmc.priors._checks import FINITE, POSITIVE
 from sklgen.mcmc.priors._elementwise import OnPositives

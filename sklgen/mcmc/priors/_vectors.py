@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 from scipy.special import gammaln, log_softmax
 
-from sklgen.families._base import Array
-from sklgen.families._special import HALF_LOG_2_PI
+from sklgen._special import HALF_LOG_2_PI
+from sklgen._typing import Array
 from sklgen.mcmc import _transform_vectors as transforms
 from sklgen.mcmc._transform_numbers import Real
 from sklgen.mcmc._transforms import Stacked as StackedTransform

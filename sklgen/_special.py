@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, i0e, i1e, polygamma
 
-Array = NDArray[np.float64]
+from sklgen._typing import Array
 
 HALF_LOG_2_PI = float(0.5 * np.log(2.0 * np.pi))
 # From here on the asymptotic series below are exact to rounding.

@@ -4,8 +4,8 @@ import mpmath
 import numpy as np
 import pytest
 
+from sklgen import _special as special
 from sklgen.families import VonMises
-from sklgen.families import _special as special
 
 
 @pytest.mark.parametrize(
