@@ -8,12 +8,22 @@ import sklgen
 HEAVY = {"dask", "matplotlib", "numba", "pandas", "skorch", "torch"}
 
 
-def test_import_loads_nothing_heavy():
-    code = "import sys, sklgen; print(*sys.modules)"
+def loaded_by(names):
+    code = f"import sys, {names}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert HEAVY.isdisjoint(done.stdout.split())
+    return {*done.stdout.split()}
+
+
+def test_import_loads_nothing_heavy():
+    assert HEAVY.isdisjoint(loaded_by("sklgen"))
+
+
+def test_chains_load_little_beyond_scikit_learn():
+    loaded = loaded_by("sklgen.mcmc") - loaded_by("numba, sklearn.utils.validation")
+    heavy = HEAVY | {"sklearn.cluster", "sklgen.families", "sklgen.mixture"}
+    assert heavy.isdisjoint(loaded)
 
 
 def test_subpackages_are_loaded_on_first_use():

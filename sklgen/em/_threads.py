@@ -6,11 +6,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from numbers import Integral
 from threading import Lock
 from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
+from sklearn.utils._param_validation import Interval
 from threadpoolctl import OpenBLASController, ThreadpoolController
+
+# What every estimator takes for its number of threads.
+N_JOBS: list[Any] = [
+    Interval(Integral, 1, None, closed="left"),
+    Interval(Integral, None, -1, closed="right"),
+    None,
+]
 
 
 def n_threads(n_jobs: int | None) -> int:

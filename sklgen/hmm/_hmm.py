@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._typing import Array
+from sklgen.em._threads import N_JOBS
 from sklgen.families import Family
 from sklgen.hmm._base import BaseChains, expectation
 from sklgen.hmm._groups import SequenceData
@@ -19,7 +20,6 @@ from sklgen.hmm._rules import Rules, prior_counts
 from sklgen.hmm._start import Start, promising
 from sklgen.hmm._structure import Chains
 from sklgen.hmm._topology import TOPOLOGIES, is_connected, start_law, transition_law
-from sklgen.mixture._base import N_JOBS
 from sklgen.mixture._starts import STARTS
 
 _PARTS = ("start", "transition", "emission")

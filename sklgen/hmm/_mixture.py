@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklgen._typing import Array
 from sklgen.base import _RowsMixin
+from sklgen.em._threads import N_JOBS
 from sklgen.hmm._base import BaseChains, expectation
 from sklgen.hmm._clusters import FittedClusters
 from sklgen.hmm._gaussian import GaussianHMM
@@ -22,7 +23,6 @@ from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._mixture_start import MixtureStart
 from sklgen.hmm._start import promising
 from sklgen.hmm._structure import Chains
-from sklgen.mixture._base import N_JOBS
 
 
 class HMMMixture(FittedClusters, BaseChains):

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen._typing import Array
+from sklgen.em._distinct import distinct_rows
 from sklgen.hmm._base import expectation
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._paths import decode
 from sklgen.hmm._start import Labels, Start, agreed, labelled
 from sklgen.hmm._structure import Chains
-from sklgen.mixture._starts import STARTS, distinct_rows, nearest
+from sklgen.mixture._starts import STARTS, nearest
 
 # Short runs see the beginnings of at least this many sequences for each cluster.
 _SEQUENCES_PER_CLUSTER = 32

@@ -15,9 +15,10 @@ from sklearn.utils import column_or_1d
 from sklgen._random import as_generator
 from sklgen._typing import Array
 from sklgen.em import Rows, best, n_threads
+from sklgen.em._distinct import distinct_rows
 from sklgen.hmm._groups import SequenceData, check_one_a_row
 from sklgen.hmm._structure import Chains
-from sklgen.mixture._starts import STARTS, distinct_rows, nearest
+from sklgen.mixture._starts import STARTS, nearest
 from sklgen.mixture._structure import Mixture
 
 Labels = NDArray[np.intp]

@@ -18,6 +18,7 @@ from sklgen._random import as_generator
 from sklgen._typing import Array
 from sklgen.base import _RowsMixin, check_weights
 from sklgen.em import n_threads
+from sklgen.em._distinct import distinct_rows
 from sklgen.mcmc._backend import posterior_of, uses_torch
 from sklgen.mcmc._chained import ChainedEstimator
 from sklgen.mcmc._chains import draw
@@ -28,7 +29,6 @@ from sklgen.mcmc._predictive import Predictive
 from sklgen.mcmc._psis import LeaveOneOut, leave_one_out
 from sklgen.mcmc._runner import Chains
 from sklgen.mcmc._starts import NoStart
-from sklgen.mixture._starts import distinct_rows
 
 # Draws whose parameters are made at once.
 _BLOCK = 1024

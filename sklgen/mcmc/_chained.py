@@ -16,11 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sklgen.em._threads import N_JOBS
 from sklgen.mcmc._arviz import statistics, to_arviz
 from sklgen.mcmc._diagnostics import summarize
 from sklgen.mcmc._judge import diagnose
 from sklgen.mcmc._runner import Chains, Settings
-from sklgen.mixture._base import N_JOBS
 
 
 class ChainedEstimator(BaseEstimator):

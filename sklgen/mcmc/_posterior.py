@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from sklgen._typing import Array
 from sklgen.mcmc._compiled import CompiledDensity
@@ -81,7 +81,7 @@ class Posterior(ABC):
 def frame_of(draws: Array) -> Frame:
     """Medians and scales of draws (m, d) from priors; 0 and 1 where they are NaN."""
     low, middle, high = np.quantile(draws, (0.25, 0.5, 0.75), axis=0)
-    scale = (high - low) / (norm.ppf(0.75) - norm.ppf(0.25))
+    scale = (high - low) / (ndtri(0.75) - ndtri(0.25))
     usable = np.isfinite(middle) & np.isfinite(scale) & (scale > 0)
     return Frame(np.where(usable, middle, 0.0), np.where(usable, scale, 1.0))
 

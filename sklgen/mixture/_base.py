@@ -6,31 +6,24 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval
 
 from sklgen._random import as_generator
 from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.em import Rows, Run, best, blend, first_best, run, warn_unconverged
+from sklgen.em._distinct import distinct_rows
 from sklgen.families import Learner
 from sklgen.families._base import EMPTY_SHARE
 from sklgen.mixture._fitted import LikelihoodMixture
-from sklgen.mixture._starts import STARTS, distinct_rows, nearest
+from sklgen.mixture._starts import STARTS, nearest
 from sklgen.mixture._structure import Mixture, MixtureStatistics
 
-# What every mixture takes for its number of threads.
-N_JOBS: list[Any] = [
-    Interval(Integral, 1, None, closed="left"),
-    Interval(Integral, None, -1, closed="right"),
-    None,
-]
 # Starts are tried for a few steps on a sample of rows; the best go on.
 _SHORT_ITER = 10
 _KEPT_STARTS = 2

@@ -15,12 +15,13 @@ from sklgen._random import as_generator
 from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.em import warn_unconverged
-from sklgen.mixture._base import _SAMPLE_ROWS, N_JOBS, progress
+from sklgen.em._distinct import distinct_rows
+from sklgen.em._threads import N_JOBS
+from sklgen.mixture._base import _SAMPLE_ROWS, progress
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior
 from sklgen.mixture._dirichlet_process_search import Ascent
 from sklgen.mixture._dirichlet_process_start import Discovery
 from sklgen.mixture._fitted import FittedMixture
-from sklgen.mixture._starts import distinct_rows
 
 # Number of clusters that a start and a split begin with, before merges.
 _SEEDS, _SEEDS_OF_SPLIT = 20, 10

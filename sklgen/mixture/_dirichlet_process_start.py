@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from sklgen._typing import Array
 from sklgen.em import Rows, first_best
+from sklgen.em._distinct import distinct_rows
 from sklgen.mixture._dirichlet_process_model import ProcessPosterior, Sticks
 from sklgen.mixture._dirichlet_process_search import Ascent
-from sklgen.mixture._starts import STARTS, distinct_rows
+from sklgen.mixture._starts import STARTS
 
 # A posterior on a sample is a start: it need not be exact.
 _ROUGH_TOL = 1e-3

@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._typing import Array
 from sklgen.em import n_threads
-from sklgen.mixture._base import N_JOBS, BaseMixture
+from sklgen.em._threads import N_JOBS
+from sklgen.mixture._base import BaseMixture
 from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._gaussian_components import COVARIANCES, GaussianComponents, given
 from sklgen.mixture._starts import STARTS

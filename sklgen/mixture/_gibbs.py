@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from sklgen._typing import Array
+from sklgen.em._distinct import hash_sparse
 from sklgen.mixture._gibbs_kernels import (
     add_rows,
     close_ranks,
     sweep_fractional,
     sweep_whole,
 )
-from sklgen.mixture._starts import hash_sparse
 
 Labels = NDArray[np.int64]
 # Whole counts are summed up in 32 bits below this total.

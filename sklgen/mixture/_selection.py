@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sklgen._typing import Array
 from sklgen.em import best
+from sklgen.em._distinct import distinct_rows
 from sklgen.mixture._base import expectation
-from sklgen.mixture._starts import distinct_rows
 from sklgen.mixture._structure import Mixture
 
 _HELD_OUT = 0.15

@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklgen._random import as_generator
 from sklgen._typing import Array
-from sklgen.mixture._base import N_JOBS, BaseMixture
+from sklgen.em._threads import N_JOBS
+from sklgen.mixture._base import BaseMixture
 from sklgen.mixture._density_tree import tree_cells
 from sklgen.mixture._fitted import CompletingMixture
 from sklgen.mixture._selection import COMPLETE, COPY, choose_components

@@ -15,9 +15,10 @@ from sklgen._random import as_generator
 from sklgen._typing import Array
 from sklgen.base import check_weights
 from sklgen.em import n_threads
+from sklgen.em._threads import N_JOBS
 from sklgen.families import DirichletMultinomial, Lengths
 from sklgen.families._lengths import tabulate
-from sklgen.mixture._base import N_JOBS, check_continues, progress
+from sklgen.mixture._base import check_continues, progress
 from sklgen.mixture._structure import Mixture
 from sklgen.topics._cvb0 import Schedule, best_start, infer
 from sklgen.topics._documents import Documents, padded

@@ -14,9 +14,9 @@ from scipy.sparse import csr_array
 from sklearn.cluster import kmeans_plusplus
 
 from sklgen._typing import Array
+from sklgen.em._distinct import hash_sparse
 from sklgen.em._tasks import Scratch, Tasks
 from sklgen.families._counts import root_shares
-from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._kernels import Shares, count_words, scatter
 from sklgen.topics._uniform_kernels import stream
 

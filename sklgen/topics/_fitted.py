@@ -20,11 +20,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklgen._typing import Array
 from sklgen.base import DensityMixin, GenerativeMixin, check_weights
 from sklgen.em import n_threads
+from sklgen.em._distinct import hash_sparse
 from sklgen.families import Lengths, Multinomial
 from sklgen.families._count_kernels import log_orders
 from sklgen.families._counts import dirichlet_draws
 from sklgen.mixture._count_rows import CountRows
-from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._coherence import MEASURES, coherence
 from sklgen.topics._folding import expected_shares, fold_in
 from sklgen.topics._held_out import completion, left_to_right

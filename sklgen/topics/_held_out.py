@@ -8,8 +8,8 @@ from scipy.special import digamma, gammaln
 
 from sklgen._typing import Array
 from sklgen.em import Scratch
+from sklgen.em._distinct import hash_sparse
 from sklgen.families._counts import as_csr
-from sklgen.mixture._starts import hash_sparse
 from sklgen.topics._documents import DocumentBlock, Documents
 from sklgen.topics._folding import expected_shares, fold_in
 from sklgen.topics._held_out_kernels import add_logs, halve, probabilities

@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse
 from scipy.sparse import csr_array, csr_matrix
 
+from sklgen.em._distinct import distinct_rows
 from sklgen.mixture import DirichletMultinomialMixture
-from sklgen.mixture._starts import distinct_rows
 from tests.mixture.test_gibbs import planted
 
 VARIANTS = {

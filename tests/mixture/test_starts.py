@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sklgen.em import Rows
+from sklgen.em._distinct import distinct_rows
 from sklgen.mixture import GaussianMixture
-from sklgen.mixture._starts import STARTS, distinct_rows
+from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
 
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
+from sklgen.em._distinct import hash_sparse
 from sklgen.families._counts import as_csr
-from sklgen.mixture._starts import hash_sparse
 from sklgen.topics import _held_out, _held_out_kernels
 from sklgen.topics._folding import expected_shares, fold_in
 from sklgen.topics._held_out import completion, left_to_right
