@@ -17,6 +17,7 @@ from sklgen.hmm._groups import SequenceData
 from sklgen.hmm._hmm import BaseHMM
 from sklgen.hmm._structure import Chains
 from sklgen.mixture._tabular_components import COVARIANCES, TabularComponents
+from sklgen.mixture._tabular_rows import table_reader
 
 
 class TableHMM(TabularComponents, BaseHMM):
@@ -41,7 +42,7 @@ class TableHMM(TabularComponents, BaseHMM):
 
     def _reader(self) -> Chains[Any]:
         chains = self._fitted()
-        return replace(chains, components=self._schema.reader(chains.components))
+        return replace(chains, components=table_reader(self._schema, chains.components))
 
 
 class TabularHMM(TableHMM):

@@ -20,6 +20,7 @@ from sklgen.mixture._selection import COMPLETE, COPY, choose_components
 from sklgen.mixture._starts import STARTS
 from sklgen.mixture._structure import Mixture
 from sklgen.mixture._tabular_components import COVARIANCES, TabularComponents
+from sklgen.mixture._tabular_rows import table_reader
 
 # Share of missing cells beyond which a table is to be completed, not to be copied.
 _MANY_MISSING = 0.1
@@ -296,4 +297,4 @@ class TabularMixture(TabularComponents, CompletingMixture, BaseMixture):
         self._store_components(model.components)
 
     def _reader(self) -> Mixture[Any]:
-        return Mixture(self.weights_, self._schema.reader(self._components()))
+        return Mixture(self.weights_, table_reader(self._schema, self._components()))

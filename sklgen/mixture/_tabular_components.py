@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen._typing import Array
-from sklgen.base import check_weights
 from sklgen.compose import TabularEncoder
-from sklgen.compose._table import open_table
+from sklgen.compose._typed_rows import TypedRows, TypedRowsMixin
 from sklgen.em import Rows, n_threads
 from sklgen.families import (
     Categorical,
@@ -25,12 +24,12 @@ from sklgen.families import (
 from sklgen.mixture._gaussian_components import column_moments
 from sklgen.mixture._structure import Mixture
 from sklgen.mixture._tabular_families import (
+    check_cells,
     evened,
     families_by_position,
     law_of_data,
     parameters_of,
 )
-from sklgen.mixture._tabular_rows import TypedRows
 
 COVARIANCES: dict[str, type[Gaussian]] = {
     "full": FullGaussian,
@@ -46,7 +45,7 @@ _SMALLEST_UNIT = 1e-2
 _PRIOR_COUNT = 0.1
 
 
-class TabularComponents:
+class TabularComponents(TypedRowsMixin):
     """What an estimator of tables learns of the data, and tells of it.
 
     `_validate` types rows and learns how; `_describe` comes next; `_n_wanted` is the
@@ -57,26 +56,17 @@ class TabularComponents:
     categorical_features: Any
     max_categories: int | None
     families: Any
-    keep_missing: bool
     smoothing: float
     n_jobs: int | None
-    encoder_: TabularEncoder
     means_: Array
     covariances_: Array
     level_probabilities_: list[Array]
     family_parameters_: dict[Any, dict[str, Array]]
-    _schema: Any
 
     if TYPE_CHECKING:
 
         @property
         def _n_wanted(self) -> int: ...
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
 
     def _encoder(self, passthrough: list[int]) -> TabularEncoder:
         """What is to type the rows, but for columns that stay in their own units."""
@@ -86,32 +76,12 @@ class TabularComponents:
             passthrough=passthrough or None,
         )
 
-    def _validate(
-        self,
-        X: Any,
-        *,
-        reset: bool = False,
-        min_rows: int = 1,
-        sample_weight: Any = None,
-    ) -> Any:
-        """Typed rows; `reset` also learns how to type them."""
-        frame, array = open_table(self, X, reset=reset)
-        if reset:
-            names = list(range(array.shape[1])) if frame is None else frame.columns
-            families = families_by_position(self.families, names)
-            encoder = self._encoder(list(families)).set_output(transform="default")
-            self.encoder_ = encoder.fit(X, sample_weight=sample_weight)
-            self._schema = TypedRows(self.encoder_, np.arange(0), families)
-        typed = self._schema.read(X)
-        if len(typed) < min_rows:
-            raise ValueError(
-                f"{type(self).__name__} needs at least {min_rows} rows, got "
-                f"n_samples = {len(typed)}."
-            )
-        if reset and self.keep_missing:
-            used = check_weights(sample_weight, typed) > 0
-            self._schema, typed = self._schema.with_indicators(typed, used)
-        return typed
+    def _own_units(self, names: list[Any]) -> dict[int, str]:
+        return families_by_position(self.families, names)
+
+    def _check_typed(self, typed: NDArray[Any]) -> None:
+        for family, at in self._schema.numbers.items():
+            check_cells(family, typed[:, at], self._schema.names(at))
 
     @property
     def _width(self) -> int:

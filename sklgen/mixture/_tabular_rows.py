@@ -1,9 +1,9 @@
-"""Typed rows of a table, and the components that read them."""
+"""The components that read typed rows of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,148 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen._typing import Array
-from sklgen.compose import TabularEncoder
+from sklgen.compose._typed_rows import TypedRows
 from sklgen.families import Components, DensityView, Product
 from sklgen.families._base import Allocate
 from sklgen.families._categorical import Categorical
 from sklgen.families._grid_gaussian import GridGaussian
 from sklgen.mixture._mapped_means import MappedMeans
-from sklgen.mixture._tabular_families import COUNTS, check_cells
+from sklgen.mixture._tabular_families import COUNTS
 
 
-@dataclass(frozen=True)
-class TypedRows:
-    """What `Schema` is to rows of numbers: typed rows out of tables, and back.
-
-    A typed row has the columns of the encoder, an indicator for each input column
-    that missed cells in `fit`, the ends of the intervals that its scores stand for,
-    and what its log-density owes to the maps. EM sees the first two of these.
-
-    Parameters
-    ----------
-    encoder : TabularEncoder
-        The fitted encoder.
-    missing : ndarray of int
-        Positions of the input columns with an indicator.
-    families : dict of int to str
-        Family of each input column that stays in its own units, by position.
-    """
-
-    encoder: TabularEncoder
-    missing: NDArray[np.intp]
-    families: dict[int, str]
-
-    @property
-    def n_typed(self) -> int:
-        return len(self.encoder.kinds_)
-
-    @property
-    def width(self) -> int:
-        """Number of columns of typed rows."""
-        return self.n_learned + 2 * len(self.scores) + 1
-
-    @property
-    def n_learned(self) -> int:
-        """Number of columns that EM sees, the first ones."""
-        return self.n_typed + len(self.missing)
-
-    @property
-    def categories(self) -> NDArray[np.intp]:
-        """The columns of codes that EM sees, indicators included."""
-        own = self._of_kind("category")
-        return np.concatenate([own, np.arange(self.n_typed, self.n_learned)])
-
-    @property
-    def scores(self) -> NDArray[np.intp]:
-        """The columns of normal scores."""
-        return self._of_kind("normal")
-
-    @property
-    def numbers(self) -> dict[str, NDArray[np.intp]]:
-        """The columns in their own units, by family."""
-        columns: dict[str, list[int]] = {}
-        for at in self._of_kind("number").tolist():
-            columns.setdefault(self.families[self.encoder.source_[at]], []).append(at)
-        return {family: np.array(at) for family, at in columns.items()}
-
-    def _of_kind(self, kind: str) -> NDArray[np.intp]:
-        return np.flatnonzero(np.array(self.encoder.kinds_) == kind)
-
-    def names(self, typed: NDArray[np.intp]) -> list[Any]:
-        """Names of the input columns of typed ones."""
-        return [self.encoder.columns_[j].name for j in self.encoder.source_[typed]]
-
-    def read(self, X: Any) -> Array:
-        """Typed rows of a table; indicators are left open."""
-        typed = self.encoder.transform(X)
-        for family, at in self.numbers.items():
-            check_cells(family, typed[:, at], self.names(at))
-        low, high = (ends[:, self.scores] for ends in self.encoder.limits(X))
-        offset = self.encoder.log_density_offset(X)[:, None]
-        unknown = np.full((len(typed), len(self.missing)), np.nan)
-        rows = np.hstack([typed, unknown, low, high, offset])
-        return rows.astype(typed.dtype, copy=False)
-
-    def with_indicators(
-        self, rows: Array, used: NDArray[np.bool_]
-    ) -> tuple[TypedRows, Array]:
-        """The rows with an indicator for each input column that misses used cells."""
-        columns = range(len(self.encoder.columns_))
-        missing = [j for j in columns if self._misses(rows[used], j).any()]
-        unknown = np.full((len(rows), len(missing)), np.nan, rows.dtype)
-        left, right = np.split(rows, [self.n_typed], axis=1)
-        typing = replace(self, missing=np.array(missing, dtype=np.intp))
-        return typing, np.hstack([left, unknown, right])
-
-    def _misses(self, rows: Array, column: int) -> NDArray[np.bool_]:
-        typed = rows[:, : self.n_typed][:, self.encoder.source_ == column]
-        return np.asarray(np.isnan(typed).all(axis=1))
-
-    def learn_from(self, rows: Array) -> Array:
-        """The columns that EM sees, indicators filled in."""
-        seen = rows[:, : self.n_learned].copy()
-        for at, column in enumerate(self.missing, start=self.n_typed):
-            seen[:, at] = self._misses(rows, column)
-        return seen
-
-    def missing_share(self, rows: Array, weight: Array) -> float:
-        """Share of cells that miss, in the columns that don't miss all."""
-        columns = range(len(self.encoder.columns_))
-        shares = [np.average(self._misses(rows, j), weights=weight) for j in columns]
-        some = [share for share in shares if share < 1.0]
-        return float(np.mean(some)) if some else 0.0
-
-    def restore(self, rows: Array) -> Any:
-        """Typed rows as the container of `fit`; cells that miss become missing."""
-        typed = rows[:, : self.n_typed].copy()
-        for at, column in enumerate(self.missing, start=self.n_typed):
-            gone = np.ix_(rows[:, at] > 0, self.encoder.source_ == column)
-            typed[gone] = np.nan
-        return self.encoder.inverse_transform(typed, random_state=_seed(rows))
-
-    def complete(self, X: Any, rows: Array, filled: Array) -> Any:
-        """X with its missing cells as in the filled rows."""
-        typed = filled[:, : self.n_typed]
-        return self.encoder.complete(X, typed, random_state=_seed(filled))
-
-    def reader(self, learned: Product) -> TableReader:
-        """Components that read typed rows, at the parameters that EM learned."""
-        parts: list[Any] = []
-        columns: list[NDArray[np.intp]] = []
-        ends = self.n_learned + np.arange(2 * len(self.scores))
-        for part, at in zip(learned.parts, learned.columns, strict=True):
-            grid = np.array_equal(at, self.scores)
-            parts.append(GridGaussian(part) if grid else part)
-            columns.append(np.concatenate([at, ends]) if grid else at)
-        parts.append(LogOffset(learned.shape[0]))
-        columns.append(np.array([self.width - 1]))
-        return TableReader(Product(tuple(parts), tuple(columns)), self)
-
-
-def _seed(rows: Array) -> int:
-    """What rare labels are drawn with: bits of the last column, random in draws."""
-    bits = np.ascontiguousarray(rows[:, -1]).view(np.uint32)
-    return int(np.random.SeedSequence(bits).generate_state(1)[0])
+def table_reader(rows: TypedRows, learned: Product) -> TableReader:
+    """Components that read typed rows, at the parameters that EM learned."""
+    parts: list[Any] = []
+    columns: list[NDArray[np.intp]] = []
+    ends = rows.n_learned + np.arange(2 * len(rows.scores))
+    for part, at in zip(learned.parts, learned.columns, strict=True):
+        grid = np.array_equal(at, rows.scores)
+        parts.append(GridGaussian(part) if grid else part)
+        columns.append(np.concatenate([at, ends]) if grid else at)
+    parts.append(LogOffset(learned.shape[0]))
+    columns.append(np.array([rows.width - 1]))
+    return TableReader(Product(tuple(parts), tuple(columns)), rows)
 
 
 @dataclass(frozen=True)
