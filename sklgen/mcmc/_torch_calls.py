@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sklgen._torch import seeded
 from sklgen._typing import Array
 from sklgen.mcmc._torch_trace import unchecked
 
@@ -18,8 +17,6 @@ Named = dict[str, Tensor]
 Function = Callable[[Named], Tensor]
 # From a function and parameters (A, *shape) to its values (A, ...).
 Style = Callable[[Function, Named], Tensor]
-
-_lock = threading.RLock()
 
 
 def tensor(x: Array, device: str) -> Tensor:
@@ -81,21 +78,6 @@ def torch_call(
         style = style_of(again, named, name, sizes=sizes)
         with seeded(generator, int(rng.integers(1 << 62))):
             return array(style(draw, named))
-
-
-@contextmanager
-def seeded(generator: torch.Generator, seed: int) -> Iterator[None]:
-    """Seed a generator, and for a while that of distributions, which take no other."""
-    device = generator.device
-    devices = [device.index or 0] if device.type == "cuda" else []
-    with _lock, torch.random.fork_rng(devices=devices):
-        for own in (
-            generator,
-            torch.default_generator,
-            *(torch.cuda.default_generators[k] for k in devices),
-        ):
-            own.manual_seed(seed)
-        yield
 
 
 def direct(function: Function, params: Named) -> Tensor:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from sklgen._torch import one_thread, seeded
 from sklgen._typing import Array
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._posterior import BLOCK, FRAME_DRAWS, Posterior, frame_of
-from sklgen.mcmc._torch_calls import Named, array, seeded, style_of, tensor
+from sklgen.mcmc._torch_calls import Named, array, style_of, tensor
 from sklgen.mcmc._torch_laws import in_double, transform_of
 from sklgen.mcmc._torch_trace import Function, traced, unchecked
 from sklgen.mcmc._torch_transforms import forward
@@ -212,15 +213,11 @@ def _sum(answers: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
 @contextmanager
 def _threads_for(n_numbers: int, device: torch.device) -> Iterator[None]:
     """Hold torch to one thread where others would wait for work and find none."""
-    before = torch.get_num_threads()
-    if before == 1 or n_numbers >= _FEW or device.type != "cpu":
+    if n_numbers >= _FEW or device.type != "cpu":
         yield
         return
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _compiled(
