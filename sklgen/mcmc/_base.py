@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context, clone
@@ -18,11 +18,11 @@ from sklgen._random import as_generator
 from sklgen._typing import Array
 from sklgen.base import _RowsMixin, check_weights
 from sklgen.em import n_threads
-from sklgen.em._distinct import distinct_rows
 from sklgen.mcmc._backend import posterior_of, uses_torch
 from sklgen.mcmc._chained import ChainedEstimator
 from sklgen.mcmc._chains import draw
 from sklgen.mcmc._evaluate import told
+from sklgen.mcmc._fit_rows import check_reach, distinct, hash_of, repeated, with_labels
 from sklgen.mcmc._model import BayesianModel
 from sklgen.mcmc._posterior import Posterior, written
 from sklgen.mcmc._predictive import Predictive
@@ -32,10 +32,6 @@ from sklgen.mcmc._starts import NoStart
 
 # Draws whose parameters are made at once.
 _BLOCK = 1024
-# Rows that weights are written out as, for priors that look at them.
-_MOST_ROWS = 10_000_000
-# Numbers of a size whose squares, and sums of them, can be computed.
-_LARGEST = 1e100
 
 
 class BasePosterior(_RowsMixin, ChainedEstimator):
@@ -152,10 +148,12 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         ConvergenceWarning
             If draws should not be trusted yet; `converged_` is False then.
         """
-        self._check_model()
-        X, y = self._data(X, y, reset=True)
-        self._sample_chains(X, y, check_weights(sample_weight, X))
-        self._judge(stacklevel=3)
+        with self._all_or_nothing():
+            self._check_model()
+            X, y = self._data(X, y, reset=True)
+            self._sample_chains(X, y, check_weights(sample_weight, X))
+            problems = self._judge()
+        self._warn_of(problems)
         return self
 
     def _check_model(self) -> None:
@@ -172,7 +170,7 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
 
     def _sample_chains(self, X: Array, y: Array | None, weight: Array) -> None:
         model = clone(self._stated_model())
-        data_hash = _hash(X, y, weight)
+        data_hash = hash_of(X, y, weight)
         before = self._before()
         if before is not None and data_hash != self._data_hash:
             raise ValueError(
@@ -180,20 +178,20 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
                 "fit, got other rows. Set warm_start=False."
             )
         if model.independent_rows:
-            distinct = _distinct(X, y, weight)
+            kept = distinct(X, y, weight)
             if self._keeps_labels and y is not None:
-                distinct = _with_labels(*distinct, X, y)
-            X, y, weight = distinct
+                kept = with_labels(*kept, X, y)
+            X, y, weight = kept
         elif (weight != 1.0).any():
             raise ValueError(
                 f"{type(model).__name__} has rows that depend on each other: "
                 "sample_weight must be None."
             )
         X = X.astype(np.float64, copy=False)
-        _check_reach(X, "X")
+        check_reach(X, "X")
         if y is not None:
-            _check_reach(y, "y")
-        priors = model.parameters(*_repeated(X, y, weight))
+            check_reach(y, "y")
+        priors = model.parameters(*repeated(X, y, weight))
         torch = uses_torch(priors)
         posterior = posterior_of(model, priors, X, y, weight, device=self.device)
         _check_has_parameters(posterior, model)
@@ -266,6 +264,11 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
             other rows, with its ``standard_error``; ``elpd`` has the rows one by one,
             and ``unreliable`` says for which of them the draws do not suffice.
 
+        Warns
+        -----
+        UserWarning
+            If there are such rows.
+
         References
         ----------
         .. [1] Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model
@@ -274,65 +277,24 @@ class BasePosterior(_RowsMixin, ChainedEstimator):
         """
         check_is_fitted(self)
         data = self._data(X, y)
-        if _hash(*data, np.ones(len(data[0]))) != self._data_hash:
+        if hash_of(*data, np.ones(len(data[0]))) != self._data_hash:
             raise ValueError(
                 "score_loo takes the rows that the model was fitted to, without "
                 "weights, got others. For new rows there is `score_samples`, or "
                 "`score_targets`."
             )
         n_chains = next(iter(self.posterior_.values())).shape[0]
-        return leave_one_out(self._predictive().log_likelihoods(*data, n_chains))
-
-
-def _with_labels(
-    X: Array, y: Array | None, weight: Array, all_X: Array, all_y: Array
-) -> tuple[Array, Array, Array]:
-    """Add a row without weight of each label that would be lost otherwise."""
-    rows, labels = [X], [np.asarray(y)]
-    for label in np.setdiff1d(all_y, labels[0]):
-        own = all_X[all_y == label].astype(np.float64)
-        rows.append(own[np.lexsort(own.T)[:1]])
-        labels.append(np.array([label]))
-    weights = np.zeros(sum(map(len, labels)))
-    weights[: len(weight)] = weight
-    return np.concatenate(rows), np.concatenate(labels), weights
-
-
-def _repeated(X: Array, y: Array | None, weight: Array) -> tuple[Array, Array | None]:
-    """Rows as often as their weights say, for weights that are whole numbers."""
-    times = np.rint(weight)
-    if (times != weight).any() or times.sum() > _MOST_ROWS:
-        return X, y
-    # Rows of no weight are there for their labels.
-    which = np.repeat(np.arange(len(X)), np.maximum(times, 1).astype(np.intp))
-    return X[which], None if y is None else y[which]
-
-
-def _check_reach(values: Array, name: str) -> None:
-    """Raise an error for numbers whose squares are out of reach."""
-    size = np.abs(values).max(initial=0.0)
-    if size > _LARGEST or 0.0 < size < 1.0 / _LARGEST:
-        raise ValueError(
-            f"{name} must have numbers between {1.0 / _LARGEST:g} and {_LARGEST:g} in "
-            f"size, got {size:.3g} for the largest: change their unit."
-        )
-
-
-def _hash(*data: Array | None) -> str:
-    """Tell data apart by their numbers alone, not by how they lie in memory."""
-    plain = [None if x is None else np.array(x, np.float64, order="C") for x in data]
-    return str(joblib.hash(plain))
-
-
-def _distinct(
-    X: Array, y: Array | None, weight: Array
-) -> tuple[Array, Array | None, Array]:
-    """Distinct rows, sorted: the order of rows, and copies of them, change no bit."""
-    table = X if y is None else np.column_stack([X, y])
-    rows, weight = distinct_rows(table, weight, len(X), np.random.default_rng(0))
-    if y is None:
-        return rows, None, weight
-    return np.ascontiguousarray(rows[:, :-1]), rows[:, -1].copy(), weight
+        result = leave_one_out(self._predictive().log_likelihoods(*data, n_chains))
+        n = int(result.unreliable.sum())
+        if n:
+            warnings.warn(
+                f"{type(self).__name__}.score_loo is unreliable for {n} of "
+                f"{len(result.elpd)} rows, which the draws that saw them do not "
+                "suffice to leave out: use cross_val_score, or a model with heavier "
+                "tails.",
+                stacklevel=2,
+            )
+        return result
 
 
 def _parameters(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from importlib import import_module
 from numbers import Integral, Real
@@ -61,13 +62,28 @@ class ChainedEstimator(BaseEstimator):
         """Chains to go on from, if that is what the user wants."""
         return getattr(self, "_chains", None) if self.warm_start else None
 
-    def _judge(self, *, stacklevel: int) -> None:
-        """Set what tells whether to trust the draws, and warn if not."""
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Leave an earlier fit as it was where the next one fails."""
+        before = self.__dict__.copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _judge(self) -> list[str]:
+        """Set what tells whether to trust the draws, and say why if not."""
         self.diagnostics_, problems = diagnose(self._chains, self._named_draws())
         self.converged_ = not problems
+        return problems
+
+    def _warn_of(self, problems: Sequence[str]) -> None:
+        """Warn those who called `fit`."""
         if problems:
             message = f"{type(self).__name__}: {' '.join(problems)}"
-            warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
 
     def summary(self) -> Any:
         """Moments, quantiles and diagnostics of all that was drawn.

@@ -23,7 +23,8 @@ class PosteriorClassifier(ClassifierMixin, ConditionalPosterior):
     ----------
     model : BayesianModel, default=None
         A model of y given X with a method `probabilities`, for labels 0, 1, ... None
-        is `sklgen.mcmc.models.LogisticModel`.
+        is `sklgen.mcmc.models.LogisticModel`; a search over its parameters, such as
+        `model__scale`, needs ``model=LogisticModel()``.
     sampler : {"nuts", "ensemble", "tempered"}, default="nuts"
         The No-U-Turn sampler, or walkers that move along differences of others and
         need no gradients. For a model without gradients, the former takes differences
@@ -55,8 +56,8 @@ class PosteriorClassifier(ClassifierMixin, ConditionalPosterior):
         Number of threads that run chains of models with compiled posteriors; draws do
         not depend on it. None takes the cores there are, or OMP_NUM_THREADS.
     warm_start : bool, default=False
-        Whether `fit` goes on from the chains of the last one, on the same rows, until
-        there are `n_draws` of each.
+        Whether `fit` goes on from the chains of the last one, on the same rows and in
+        the same way, until there are `n_draws` of each.
     random_state : int, RandomState instance or None, default=None
         Seed of the chains. An int gives the same draws each time.
     verbose : int, default=0

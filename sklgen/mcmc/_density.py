@@ -76,8 +76,9 @@ class DensitySampler(ChainedEstimator):
         Number of threads that run chains of compiled functions: None takes the cores
         there are, or OMP_NUM_THREADS. Draws do not depend on it.
     warm_start : bool, default=False
-        Whether `fit` goes on from the chains of the last one, with what they have
-        learned, until there are `n_draws` of each: the draws of one longer run.
+        Whether `fit` goes on from the chains of the last one, in the same way and with
+        what they have learned, until there are `n_draws` of each: the draws of one
+        longer run.
     random_state : int, RandomState instance or None, default=None
         Seed of the chains. An int gives the same draws each time.
     verbose : int, default=0
@@ -232,17 +233,19 @@ class DensitySampler(ChainedEstimator):
             vectorized=self.vectorized,
             n_threads=n_threads(self.n_jobs),
         )
-        self._chains = draw(
-            density,
-            self.n_dim,
-            self._settings(),
-            as_generator(self.random_state),
-            starts=None if self.starts is None else np.asarray(self.starts),
-            going_on=self._before(),
-        )
-        self.draws_ = self._chains.positions
-        self.log_densities_ = self._chains.log_densities
-        self._judge(stacklevel=3)
+        with self._all_or_nothing():
+            self._chains = draw(
+                density,
+                self.n_dim,
+                self._settings(),
+                as_generator(self.random_state),
+                starts=None if self.starts is None else np.asarray(self.starts),
+                going_on=self._before(),
+            )
+            self.draws_ = self._chains.positions
+            self.log_densities_ = self._chains.log_densities
+            problems = self._judge()
+        self._warn_of(problems)
         return self
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Array:

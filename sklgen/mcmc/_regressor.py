@@ -17,7 +17,8 @@ class PosteriorRegressor(RegressorMixin, NumberPosterior):
     Parameters
     ----------
     model : BayesianModel, default=None
-        A model of y given X. None is `sklgen.mcmc.models.LinearModel`.
+        A model of y given X. None is `sklgen.mcmc.models.LinearModel`; a search over
+        its parameters, such as `model__scale`, needs ``model=LinearModel()``.
     sampler : {"nuts", "ensemble", "tempered"}, default="nuts"
         The No-U-Turn sampler, or walkers that move along differences of others and
         need no gradients. For a model without gradients, the former takes differences
@@ -49,8 +50,8 @@ class PosteriorRegressor(RegressorMixin, NumberPosterior):
         Number of threads that run chains of models with compiled posteriors; draws do
         not depend on it. None takes the cores there are, or OMP_NUM_THREADS.
     warm_start : bool, default=False
-        Whether `fit` goes on from the chains of the last one, on the same rows, until
-        there are `n_draws` of each.
+        Whether `fit` goes on from the chains of the last one, on the same rows and in
+        the same way, until there are `n_draws` of each.
     random_state : int, RandomState instance or None, default=None
         Seed of the chains. An int gives the same draws each time.
     verbose : int, default=0

@@ -183,7 +183,15 @@ class Runner(ABC, Generic[State]):
 
 def _check_continues(before: Chains, settings: Settings, n_dim: int) -> None:
     """Raise a ValueError for what cannot change from run to run."""
-    fixed = ("sampler", "n_chains", "thin", "max_depth")
+    fixed = (
+        "sampler",
+        "n_chains",
+        "n_warmup",
+        "thin",
+        "target_accept",
+        "metric",
+        "max_depth",
+    )
     for name in fixed:
         old, new = getattr(before.settings, name), getattr(settings, name)
         if old != new:

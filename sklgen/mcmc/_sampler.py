@@ -39,7 +39,8 @@ class PosteriorSampler(GenerativeMixin, NumberPosterior):
     ----------
     model : BayesianModel, default=None
         What is known of the parameters before the data, and the law of the data given
-        them. None is `sklgen.mcmc.models.GaussianModel`, a model of rows.
+        them. None is `sklgen.mcmc.models.GaussianModel`, a model of rows; a search
+        over its parameters, such as `model__scale`, needs ``model=GaussianModel()``.
     sampler : {"nuts", "ensemble", "tempered"}, default="nuts"
         The No-U-Turn sampler, or walkers that move along differences of others and
         need no gradients. For a model without gradients, the former takes differences
@@ -71,8 +72,8 @@ class PosteriorSampler(GenerativeMixin, NumberPosterior):
         Number of threads that run chains of models with compiled posteriors; draws do
         not depend on it. None takes the cores there are, or OMP_NUM_THREADS.
     warm_start : bool, default=False
-        Whether `fit` goes on from the chains of the last one, on the same rows, until
-        there are `n_draws` of each.
+        Whether `fit` goes on from the chains of the last one, on the same rows and in
+        the same way, until there are `n_draws` of each.
     random_state : int, RandomState instance or None, default=None
         Seed of the chains. An int gives the same draws each time.
     verbose : int, default=0
