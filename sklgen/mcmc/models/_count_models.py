@@ -111,6 +111,11 @@ class PoissonModel(CountModel):
     last group is one that was not seen: rows of all groups that are not in `groups_`
     get its effects, which are drawn from the law of groups.
 
+    The mean of a group that was not seen has no finite expectation, as the law of
+    "group_sd" has heavy tails and means are exponentials: what `predict` gives for such
+    rows hangs on few draws, the more so the fewer groups there are. Take
+    `predict_quantiles` for them.
+
     Priors are scaled to the data [1]_, so that predictions do not depend on the units
     of columns. Predictors count as 300 beyond that, and so do they below -300.
 
@@ -239,6 +244,11 @@ class NegativeBinomialModel(CountModel):
     slopes. The intercept is the log mean of a row of `column_means_`. Effects are in
     units of "group_sd". The last group is one that was not seen: rows of all groups
     that are not in `groups_` get its effects, which are drawn from the law of groups.
+
+    The mean of a group that was not seen has no finite expectation, as the law of
+    "group_sd" has heavy tails and means are exponentials: what `predict` gives for such
+    rows hangs on few draws, the more so the fewer groups there are. Take
+    `predict_quantiles` for them.
 
     Priors are scaled to the data [1]_, so that predictions do not depend on the units
     of columns. The variance is mean + dispersion * mean**2: counts are Poisson's whose
