@@ -1,0 +1,177 @@
+"""The nets of skorch: one network that is trained by the losses of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PassthroughScoring
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from sklgen.neural._callbacks import Diverged
+
+# Rows that are looked at at once when nothing is learned from them.
+BLOCK = 4096
+# Longer gradients are cut to this length.
+_LONGEST_GRADIENT = 5.0
+
+
+class RowsOf(Dataset):  # type: ignore[type-arg]
+    """Tensors with the rows of a table along their first axis."""
+
+    def __init__(self, *tensors: Tensor) -> None:
+        self.tensors = tensors
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitem__(self, at: Any) -> tuple[Tensor, ...]:
+        return tuple(tensor[at] for tensor in self.tensors)
+
+
+class Batches:
+    """Rows in random order, cut into batches of equal size: an endless supply.
+
+    Parameters
+    ----------
+    dataset : RowsOf
+        The rows.
+    batch_size : int
+        Number of rows of a batch, or all rows if they are fewer.
+    n_steps : int
+        Number of batches of an epoch.
+    total : int
+        Number of batches of all epochs, the last of which may be shorter.
+    """
+
+    def __init__(
+        self, dataset: RowsOf, batch_size: int, *, n_steps: int, total: int
+    ) -> None:
+        self.dataset = dataset
+        self.size = min(batch_size, len(dataset))
+        self.n_steps = n_steps
+        self.left = total
+        self.order = torch.empty(0, dtype=torch.long)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        steps = min(self.n_steps, self.left)
+        self.left -= steps
+        for _ in range(steps):
+            if len(self.order) < self.size:
+                self.order = torch.randperm(len(self.dataset))
+            now, self.order = self.order[: self.size], self.order[self.size :]
+            yield self.dataset[now]
+
+
+class Blocks:
+    """Rows in their order, cut into blocks: each row once."""
+
+    def __init__(self, dataset: RowsOf, batch_size: int) -> None:
+        self.dataset = dataset
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        for begin in range(0, len(self.dataset), BLOCK):
+            yield self.dataset[slice(begin, begin + BLOCK)]
+
+
+class Average(nn.Module):
+    """A network whose weights are the running mean of those of another.
+
+    Parameters
+    ----------
+    module : Module
+        The other network.
+    decay : float
+        How much the mean keeps at each step; less at first, to forget early weights.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.module = deepcopy(module).requires_grad_(requires_grad=False).eval()
+        self.decay = decay
+        self.n_steps = 0
+
+    def forward(self, *args: Any) -> Any:
+        return self.module(*args)
+
+    def update(self, module: nn.Module) -> None:
+        """Move towards the weights of the other network."""
+        self.n_steps += 1
+        keep = min(self.decay, self.n_steps / (9.0 + self.n_steps))
+        own: list[Tensor] = list(self.module.parameters())
+        others: list[Tensor] = list(module.parameters())
+        with torch.no_grad():
+            torch._foreach_lerp_(own, others, 1.0 - keep)
+
+
+class LossNet(NeuralNet):
+    """A network that gives the loss of each row, trained to make their mean small.
+
+    What `fit` leaves is `averaged_`, the running mean of the network's weights, which
+    is what losses of validation rows are of.
+
+    Parameters
+    ----------
+    module : Module
+        Of a batch of rows (and what comes with them) it makes the losses.
+    decay : float
+        How much the running mean keeps at each step.
+    **kwargs : dict
+        Parameters of skorch's net.
+    """
+
+    kept = ("averaged", "module")
+
+    def __init__(self, module: nn.Module, *, decay: float, **kwargs: Any) -> None:
+        self.decay = decay
+        super().__init__(module, criterion=nn.Identity, **kwargs)
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps made so far."""
+        return int(self.averaged_.n_steps)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring("valid_loss")),
+        ]
+
+    def initialize_module(self) -> LossNet:
+        super().initialize_module()
+        self.averaged_ = Average(self.module_, self.decay)
+        return self
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> LossNet:
+        named = self.module_.named_parameters()
+        args, kwargs = self.get_params_for_optimizer("optimizer", named)
+        self.optimizer_ = self.optimizer(*args, **kwargs)
+        return self
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        self.module_.train()
+        self.optimizer_.zero_grad(set_to_none=True)
+        loss = self.module_(*batch).mean()
+        check_finite(loss)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.module_.parameters(), _LONGEST_GRADIENT)
+        self.optimizer_.step()
+        self.averaged_.update(self.module_)
+        return {"loss": loss.detach(), "y_pred": None}
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        with torch.no_grad():
+            return {"loss": self.averaged_(*batch).mean(), "y_pred": None}
+
+
+def check_finite(*losses: Tensor) -> None:
+    """Raise Diverged unless all losses are numbers."""
+    for loss in losses:
+        if not torch.isfinite(loss):
+            raise Diverged(f"the loss is {loss.item()}")
