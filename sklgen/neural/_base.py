@@ -131,14 +131,14 @@ class BaseNeural(TypedRowsMixin):
         """Train for a number of steps, or for one epoch, anew or from where we are."""
         typed = self._validate(X, reset=not goes_on)
         codes = self._labels(y, typed, reset=not goes_on)
-        rows = self._schema.learn_from(typed)
-        rows, codes = _in_order(rows, codes)
+        typed, codes = _in_order(typed, codes)
         rng = as_generator(self.random_state)
         generator = torch.Generator(self.device)
         with one_thread(), seeded(generator, int(rng.integers(1 << 62))):
             if not goes_on:
-                self._layout = Layout.of(self._schema, rows, together=self._together)
-            train, valid = self._split(rows, codes, rng)
+                learned = self._schema.learn_from(typed)
+                self._layout = Layout.of(self._schema, learned, together=self._together)
+            train, valid = self._split(typed, codes, rng)
             steps = max(_SHORTEST_EPOCH, -(-len(train) // self.batch_size))
             total = n_steps or steps
             options = self._options(steps, total)
@@ -163,8 +163,8 @@ class BaseNeural(TypedRowsMixin):
                 if isinstance(callback, KeepBest):
                     callback.restore(net)
             raise Diverged(
-                f"{type(self).__name__} diverged at step {net.n_steps + 1}: {error}. The "
-                "networks are those of the best epoch before. Make learning_rate "
+                f"{type(self).__name__} diverged at step {net.n_steps + 1}: {error}. "
+                "The networks are those of the best epoch before. Make learning_rate "
                 f"smaller, now {self.learning_rate}, or look for extreme values in X."
             ) from error
         finally:
@@ -195,23 +195,24 @@ class BaseNeural(TypedRowsMixin):
         }
 
     def _split(
-        self, rows: NDArray[Any], codes: Codes | None, rng: np.random.Generator
+        self, typed: NDArray[Any], codes: Codes | None, rng: np.random.Generator
     ) -> tuple[RowsOf, RowsOf | None]:
         """Tensors of rows to learn from, and of those that tell when to stop."""
-        n = len(rows)
+        n = len(typed)
         if not self.early_stopping:
-            return self._dataset(rows, codes), None
+            return self._dataset(typed, codes), None
         order = rng.permutation(n)
         held = order[: max(1, round(self.validation_fraction * n))]
         kept = order[len(held) :] if n > 1 else order
         train, valid = (
-            self._dataset(rows[at], None if codes is None else codes[at])
+            self._dataset(typed[at], None if codes is None else codes[at])
             for at in (kept, held)
         )
         return train, valid
 
-    def _dataset(self, rows: NDArray[Any], codes: Codes | None) -> RowsOf:
-        """Tensors of rows, and of their classes: one indicator for each."""
+    def _dataset(self, typed: NDArray[Any], codes: Codes | None) -> RowsOf:
+        """Tensors of typed rows, and of their classes: one indicator for each."""
+        rows = self._schema.learn_from(typed)
         tensors = [self._inputs(rows), self._classes(len(rows), codes)]
         return RowsOf(*(tensor.float() for tensor in tensors))
 
