@@ -93,7 +93,7 @@ class LabelledGenerativeMixin(_RowsMixin):
         places = {label: at for at, label in enumerate(self.classes_.tolist())}
         codes = [places.get(label, -1) for label in labels.tolist()]
         if -1 in codes:
-            unknown = labels[codes.index(-1)]
+            unknown = labels.tolist()[codes.index(-1)]
             raise ValueError(
                 f"y must hold labels that `fit` saw, got {unknown!r}; the classes are "
                 f"{self.classes_.tolist()}."
