@@ -62,6 +62,7 @@ CASES = [
 OPTIONS = [
     {},
     {"intercept": False},
+    {"prior_df": 7.0},
     {"groups": 1},
     {"groups": -2, "random_slopes": True},
     {"groups": 1, "random_slopes": True, "intercept": False},

@@ -6,15 +6,23 @@ from scipy import stats
 from scipy.special import log_softmax
 from sklearn.base import clone
 
+from sklgen.mcmc import PosteriorRegressor
+from sklgen.mcmc._posterior import NumpyPosterior
 from sklgen.mcmc._transforms import Joint
 from sklgen.mcmc.models import (
     LinearModel,
     LogisticModel,
+    PoissonModel,
     StudentModel,
     _rows,
 )
-from sklgen.mcmc.models._laws import Shifted, ZeroSum, ZeroSumNormal
-from sklgen.mcmc.priors import Gamma
+from sklgen.mcmc.models._laws import (
+    Shifted,
+    StudentColumns,
+    ZeroSum,
+    ZeroSumNormal,
+)
+from sklgen.mcmc.priors import Gamma, Normal
 from tests.line_models import (
     binary_targets,
     by_hand,
@@ -245,6 +253,84 @@ def test_sums_of_zero_are_an_isometry():
     np.testing.assert_allclose(draws.std(axis=0), law.std(), rtol=0.03)
     with pytest.raises(ValueError, match="sum zero"):
         transform.to_unconstrained(x + 0.1)
+
+
+def test_columns_of_student_laws_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    scale = np.array([0.5, 3.0])
+    alone = StudentColumns(Normal(0.0, scale, shape=(2,)), 4.0)
+    x = alone.draw(4000, rng)
+    law = stats.t(4.0, scale=scale)
+    value, gradient = alone.value_and_gradient(x)
+    np.testing.assert_allclose(value, law.logpdf(x).sum(axis=1))
+    np.testing.assert_allclose(gradient, -5.0 * x / (4.0 * scale**2 + x**2))
+    assert (stats.kstest(x / scale, stats.t(4.0).cdf).pvalue > 1e-3).all()
+
+    together = StudentColumns(ZeroSumNormal(scale, (3, 2)), 4.0)
+    x = together.draw(4000, rng)
+    free = together.transform.to_unconstrained(x).reshape(-1, 2, 2)
+    wanted = sum(
+        stats.multivariate_t(shape=0.5 * s**2 * np.eye(2), df=4.0).logpdf(free[..., j])
+        for j, s in enumerate(scale)
+    )
+    np.testing.assert_allclose(together.value_and_gradient(x)[0], wanted)
+    for a, b in ((0, 1), (2, 0)):  # as with two classes
+        apart = (x[:, a] - x[:, b]) / scale
+        assert (stats.kstest(apart, stats.t(4.0).cdf).pvalue > 1e-3).all()
+    # Columns are independent, but numbers of a column are large together.
+    size = stats.rankdata(np.abs(free), axis=0).reshape(-1, 4)
+    linked = np.corrcoef(size.T) > 0.06
+    np.testing.assert_array_equal(linked, np.tile(np.eye(2, dtype=bool), (2, 2)))
+
+
+def test_many_degrees_of_freedom_are_the_normal_law():
+    normal = ZeroSumNormal(np.array([0.5, 3.0]), (3, 2))
+    x = normal.draw(5, np.random.default_rng(0))
+    found = StudentColumns(normal, 1e12).value_and_gradient(x)
+    for one, other in zip(found, normal.value_and_gradient(x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@every_case
+def test_compiled_posteriors_have_the_same_student_prior(case, intercept):
+    model, priors, X, y, _ = made(case, {"intercept": intercept, "prior_df": 3.0})
+    target = NumpyPosterior(model, priors, X, y, np.ones(40))
+    u = np.random.default_rng(1).normal(size=(6, target.n_dim))
+    u[0] *= 5.0
+    value, gradient = target.value_and_gradient(u)
+    others = target.density(1)
+    compiled = case.model in (LogisticModel, PoissonModel)
+    assert (others is not target) == compiled
+    other, slopes = others.value_and_gradient(u)
+    np.testing.assert_allclose(np.diff(value), np.diff(other), rtol=1e-9)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-9, atol=1e-9)
+
+
+@every_case
+def test_gradients_of_posteriors_with_student_priors(case):
+    model, priors, X, y, _ = made(case, {"prior_df": 3.0}, scale=0.5)
+    target = NumpyPosterior(model, priors, X, y, np.ones(40))
+    u = 0.5 * np.random.default_rng(1).normal(size=(1, target.n_dim))
+    gradient = target.value_and_gradient(u)[1][0]
+    steps = 1e-5 * np.eye(target.n_dim)
+    found = (target.value(u + steps) - target.value(u - steps)) / 2e-5
+    np.testing.assert_allclose(found, gradient, rtol=1e-5, atol=1e-4)
+
+
+def test_few_large_coefficients_are_shrunk_less_than_by_a_normal_prior():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 8))
+    y = X[:, 0] * 4.0 + rng.normal(size=300) * 4.0
+    means = []
+    for df in (None, 3.0):
+        model = LinearModel(scale=0.05, prior_df=df)
+        fitted = PosteriorRegressor(model, random_state=0, n_draws=500).fit(X, y)
+        means.append(fitted.posterior_["coef"].mean(axis=(0, 1)))
+    least = np.linalg.lstsq(X, y - y.mean(), rcond=None)[0]
+    (normal, student), others = np.array(means), slice(1, None)
+    assert abs(student[0] - least[0]) < 0.5 * abs(normal[0] - least[0])
+    assert np.abs(student[others]).sum() < np.abs(least[others]).sum()
 
 
 def test_shifted_laws_are_told_from_their_bound():

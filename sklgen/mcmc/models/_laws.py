@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import betaln, gammaln
 
 from sklgen._typing import Array
 from sklgen.mcmc._transform_numbers import LowerBounded
 from sklgen.mcmc._transforms import Transform
-from sklgen.mcmc.priors import Prior
+from sklgen.mcmc.priors import Normal, Prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,3 +179,88 @@ class ZeroSumNormal(Prior):
         """
         u = rng.normal(scale=np.sqrt(0.5), size=(n_draws, self.transform.size))
         return np.asarray(self.transform.to_constrained(u)[0] * self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class StudentColumns(Prior):
+    """Columns of a normal law about zero, each times a random number of its own.
+
+    Each has a multivariate Student law: all that a column has is small, or it is not.
+
+    Parameters
+    ----------
+    normal : Normal or ZeroSumNormal
+        Law of numbers of shape (p,), or of columns of sum zero, shape (K, p).
+    df : float
+        Degrees of freedom.
+    """
+
+    normal: Normal | ZeroSumNormal
+    df: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the parameter."""
+        return self.normal.shape
+
+    @property
+    def transform(self) -> Transform:
+        """Map of vectors without bounds onto the support of the law."""
+        return self.normal.transform
+
+    @cached_property
+    def _n_free(self) -> int:
+        return self.transform.size // self.shape[-1]
+
+    @cached_property
+    def _log_constant(self) -> float:
+        at_zero = self.normal.value_and_gradient(np.zeros(self.shape))[0]
+        half = 0.5 * self._n_free
+        each = (
+            gammaln(half) - betaln(0.5 * self.df, half) - half * np.log(0.5 * self.df)
+        )
+        return float(at_zero + self.shape[-1] * each)
+
+    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """Log-density and its derivatives.
+
+        Parameters
+        ----------
+        x : ndarray of shape (..., ``*shape``)
+            Values within the support.
+
+        Returns
+        -------
+        log_density : ndarray of shape (...)
+            Of the parameter.
+        gradient : ndarray of shape (..., ``*shape``)
+            Derivatives by each element.
+        """
+        slopes = self.normal.value_and_gradient(x)[1]
+        squares = -x * slopes
+        if len(self.shape) > 1:
+            squares = squares.sum(axis=-2, keepdims=True)
+        total = self.df + self._n_free
+        axes = tuple(range(-len(self.shape), 0))
+        value = -0.5 * total * np.log1p(squares / self.df).sum(axis=axes)
+        return value + self._log_constant, slopes * (total / (self.df + squares))
+
+    def draw(self, n_draws: int, rng: np.random.Generator) -> Array:
+        """Draw values.
+
+        Parameters
+        ----------
+        n_draws : int
+            Number of draws.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : ndarray of shape (n_draws, ``*shape``)
+            Draws.
+        """
+        x = self.normal.draw(n_draws, rng)
+        ones = (1,) * (len(self.shape) - 1)
+        chi = rng.chisquare(self.df, (n_draws, *ones, self.shape[-1]))
+        return np.asarray(x / np.sqrt(chi / self.df))

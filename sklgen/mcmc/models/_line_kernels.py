@@ -1,7 +1,8 @@
 """Posteriors of models with linear predictors, compiled, for one chain at a time.
 
 They take vectors without bounds: intercepts first, if there are any, then coefficients,
-then what else there is. Priors of lines are normal, with `location` and `precision`.
+then what else there is. Priors of lines are normal, with `location` and `precision`, or
+those of coefficients are Student laws that spread these.
 """
 
 from __future__ import annotations
@@ -32,6 +33,23 @@ def _normal(u: Array, gradient: Array, location: Array, precision: Array) -> flo
         error = u[j] - location[j]
         gradient[j] = -precision[j] * error
         value -= 0.5 * precision[j] * error * error
+    return value
+
+
+@njit(nogil=True, cache=True)
+def _student(
+    u: Array, gradient: Array, precision: Array, n_free: int, df: float
+) -> float:
+    """Log-density of columns of `n_free` numbers of u, up to a constant."""
+    value, p = 0.0, len(u) // n_free
+    for j in range(p):
+        squares = 0.0
+        for at in range(j, len(u), p):
+            squares += precision[at] * u[at] * u[at]
+        value -= 0.5 * (df + n_free) * math.log1p(squares / df)
+        shrink = (df + n_free) / (df + squares)
+        for at in range(j, len(u), p):
+            gradient[at] = -shrink * precision[at] * u[at]
     return value
 
 
@@ -81,6 +99,7 @@ def rows_posterior(
     law: int,
     location: Array,
     precision: Array,
+    df: float,
     units: Array,
     contrasts: Array,
     first: int,
@@ -90,10 +109,15 @@ def rows_posterior(
 ) -> float:
     """Log-density of lines, with one of the laws of targets above.
 
-    A row has K lines, `contrasts` (F, K) times F free ones.
+    A row has K lines, `contrasts` (F, K) times F free ones. Coefficients of a column
+    have a Student law with `df` degrees of freedom, or a normal one if these are
+    infinite.
     """
-    value = _normal(u, gradient, location, precision)
     (n_free, n_lines), (q, n) = contrasts.shape, columns.shape
+    value, tail = _normal(u, gradient, location, precision), n_free * first
+    if df < math.inf:
+        value = _normal(u, gradient, location[:tail], precision[:tail])
+        value += _student(u[tail:], gradient[tail:], precision[tail:], n_free, df)
     lines, slopes = np.zeros((n_lines, q)), np.zeros((n_lines, q))
     for f in range(n_free):
         for j in range(q):

@@ -28,6 +28,9 @@ class LinearModel(LocationScaleModel):
     scale : float, default=2.5
         Standard deviation of the prior of a coefficient, in standard deviations of y
         over those of the column.
+    prior_df : float, default=None
+        Degrees of freedom of the prior of a coefficient, a Student law whose scale is
+        `scale`: the fewer, the more coefficients differ in size. None is a normal law.
     intercept : bool, default=True
         Whether there is an intercept. Without it columns are not centred.
     intercept_scale : float, default=2.5
@@ -105,7 +108,9 @@ class LinearModel(LocationScaleModel):
 
     def _compiled(
         self, priors: Mapping[str, Prior], design: Design, y: Array, weight: Array
-    ) -> Compiled:
+    ) -> Compiled | None:
+        if self.prior_df is not None:
+            return None
         lines = self._whitened(priors, design, y, weight)
         sigma: Any = priors["sigma"]
         total = float(weight.sum())

@@ -10,7 +10,7 @@ import numpy as np
 from sklgen._typing import Array
 from sklgen.mcmc._model import Compiled
 from sklgen.mcmc.models._design import Design
-from sklgen.mcmc.models._laws import ZeroSum
+from sklgen.mcmc.models._laws import StudentColumns, ZeroSum
 from sklgen.mcmc.models._line_kernels import rows_posterior
 from sklgen.mcmc.priors import Prior
 
@@ -20,11 +20,16 @@ _MOST = 1 << 15
 
 
 def normal_laws(priors: Mapping[str, Prior]) -> tuple[Array, Array]:
-    """Location and precision, in vectors without bounds, of the lines of a model."""
+    """Location and precision, in vectors without bounds, of the lines of a model.
+
+    Coefficients with a Student law have those of the normal law it spreads.
+    """
     location, precision = [], []
     for name in ("intercept", "coef"):
         if name in priors:
-            at_zero, at_one = (_slope(priors[name], u) for u in (0.0, 1.0))
+            law = priors[name]
+            normal = law.normal if isinstance(law, StudentColumns) else law
+            at_zero, at_one = (_slope(normal, u) for u in (0.0, 1.0))
             precision.append(at_zero - at_one)
             location.append(at_zero / precision[-1])
     return np.concatenate(location), np.concatenate(precision)
@@ -63,10 +68,12 @@ def compiled_rows(
         return None
     contrasts = ZeroSum(design.stack).contrasts if design.stack else np.ones((1, 1))
     location, precision = normal_laws(priors)
+    coef = priors.get("coef")
     return rows_posterior, (
         law,
         location,
         precision,
+        float(coef.df) if isinstance(coef, StudentColumns) else math.inf,
         design.units,
         contrasts,
         design.first,

@@ -34,6 +34,7 @@ class LocationScaleModel(LinearPredictorModel):
         self,
         *,
         scale: float = 2.5,
+        prior_df: float | None = None,
         intercept: bool = True,
         intercept_scale: float = 2.5,
         sigma_scale: float = 1.0,
@@ -43,6 +44,7 @@ class LocationScaleModel(LinearPredictorModel):
     ) -> None:
         super().__init__(
             scale=scale,
+            prior_df=prior_df,
             intercept=intercept,
             intercept_scale=intercept_scale,
             groups=groups,

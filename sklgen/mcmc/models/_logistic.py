@@ -29,6 +29,9 @@ class LogisticModel(LinearPredictorModel):
     scale : float, default=2.5
         Standard deviation of the prior of a coefficient, over the standard deviation of
         the column.
+    prior_df : float, default=None
+        Degrees of freedom of the prior of a coefficient, a Student law whose scale is
+        `scale`: the fewer, the more coefficients differ in size. None is a normal law.
     intercept : bool, default=True
         Whether there is an intercept. Without it columns are not centred.
     intercept_scale : float, default=2.5

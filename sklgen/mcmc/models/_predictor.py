@@ -16,7 +16,7 @@ from sklgen.mcmc._model import BayesianModel, Compiled, Likelihood, Params
 from sklgen.mcmc._transforms import Coordinates, Joint
 from sklgen.mcmc.models._design import Design
 from sklgen.mcmc.models._grouped import PartlyCentred
-from sklgen.mcmc.models._laws import ZeroSumNormal
+from sklgen.mcmc.models._laws import StudentColumns, ZeroSumNormal
 from sklgen.mcmc.models._rows import RowLaw, RowLikelihood
 from sklgen.mcmc.priors import HalfStudentT, Normal, Prior
 
@@ -33,6 +33,7 @@ class LinearPredictorModel(BayesianModel):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "scale": [Interval(Real, 0, None, closed="neither")],
+        "prior_df": [Interval(Real, 0, None, closed="neither"), None],
         "intercept": ["boolean"],
         "intercept_scale": [Interval(Real, 0, None, closed="neither")],
         "groups": [Interval(Integral, None, None, closed="neither"), None],
@@ -44,6 +45,7 @@ class LinearPredictorModel(BayesianModel):
         self,
         *,
         scale: float = 2.5,
+        prior_df: float | None = None,
         intercept: bool = True,
         intercept_scale: float = 2.5,
         groups: int | None = None,
@@ -51,6 +53,7 @@ class LinearPredictorModel(BayesianModel):
         group_scale: float = 1.0,
     ) -> None:
         self.scale = scale
+        self.prior_df = prior_df
         self.intercept = intercept
         self.intercept_scale = intercept_scale
         self.groups = groups
@@ -132,7 +135,9 @@ class LinearPredictorModel(BayesianModel):
             priors["intercept"] = self._normal(location, self.intercept_scale * unit)
         if p:
             scale = self.scale * unit / self.column_scales_
-            priors["coef"] = self._normal(0.0, scale, (p,))
+            coef = self._normal(0.0, scale, (p,))
+            df = self.prior_df
+            priors["coef"] = coef if df is None else StudentColumns(coef, df)
         if self.groups_ is not None:
             r = 1 + p * bool(self.random_slopes)
             units = np.append(1.0, self.column_scales_)[:r]
@@ -259,7 +264,7 @@ class LinearPredictorModel(BayesianModel):
 
     def _normal(
         self, location: float, scale: Any, shape: tuple[int, ...] = ()
-    ) -> Prior:
+    ) -> Normal | ZeroSumNormal:
         """Normal law of a parameter, or of one for each of the predictors of a row."""
         if not self._stack:
             return Normal(location, scale, shape=shape)

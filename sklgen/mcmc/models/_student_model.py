@@ -32,6 +32,9 @@ class StudentModel(LocationScaleModel):
         Standard deviation of the prior of a coefficient, in spreads of y over standard
         deviations of the column. The spread is the median of absolute deviations from
         the median, in units of that of the normal law.
+    prior_df : float, default=None
+        Degrees of freedom of the prior of a coefficient, a Student law whose scale is
+        `scale`: the fewer, the more coefficients differ in size. None is a normal law.
     intercept : bool, default=True
         Whether there is an intercept. Without it columns are not centred.
     intercept_scale : float, default=2.5
