@@ -2,6 +2,7 @@
 
 from sklgen.plotting._documents import DocumentsDisplay
 from sklgen.plotting._forest import ForestDisplay
+from sklgen.plotting._history import TrainingHistoryDisplay
 from sklgen.plotting._pairs import PairsDisplay
 from sklgen.plotting._predictive import PredictiveCheckDisplay
 from sklgen.plotting._states import StatesDisplay
@@ -16,4 +17,5 @@ __all__ = [
     "StatesDisplay",
     "TopicsDisplay",
     "TraceDisplay",
+    "TrainingHistoryDisplay",
 ]
