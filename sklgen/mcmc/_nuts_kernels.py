@@ -32,10 +32,10 @@ CHOSEN, CHOSEN_GRADIENT = 6, 7
 FRESH, FRESH_GRADIENT = 8, 9
 STACK = 10
 # numbers
-START_ENERGY, LOG_WEIGHT, FRESH_LOG_WEIGHT, ACCEPT, STEP = 0, 1, 2, 3, 4
-LOG_DENSITY, ENERGY, FRESH_LOG_DENSITY, FRESH_ENERGY = 5, 6, 7, 8
-ANCHOR, SHORTFALL, LOG_STEP_MEAN = 9, 10, 11
-N_NUMBERS = 12
+START_ENERGY, LOG_UNIT, WEIGHT, FRESH_WEIGHT, ACCEPT, STEP = 0, 1, 2, 3, 4, 5
+LOG_DENSITY, ENERGY, FRESH_LOG_DENSITY, FRESH_ENERGY = 6, 7, 8, 9
+ANCHOR, SHORTFALL, LOG_STEP_MEAN = 10, 11, 12
+N_NUMBERS = 13
 # counts
 DEPTH, LEAF, LEAPFROGS, DIRECTION, UPDATES, DRAWS = 0, 1, 2, 3, 4, 5
 N_COUNTS = 6
@@ -44,6 +44,8 @@ N_RECORDS = 7
 
 # A larger error of the energy is a divergence.
 _DIVERGENCE = 1000.0
+# Logarithm of a weight for which others are told in a new unit.
+_HEAVY = 300.0
 # Dual averaging as in Hoffman and Gelman (2014), with steps that vary less: the mean
 # of those that vary much is accepted too often.
 _REGULARITY, _DELAY, _FORGETTING = 0.2, 10.0, 0.75
@@ -63,14 +65,6 @@ def _swap(vectors: Array, c: int, one: int, other: int) -> None:
         kept = vectors[one, c, i]
         vectors[one, c, i] = vectors[other, c, i]
         vectors[other, c, i] = kept
-
-
-@njit(nogil=True, cache=True)
-def _log_add(a: float, b: float) -> float:
-    high = max(a, b)
-    if high == -math.inf:
-        return high
-    return high + math.log1p(math.exp(min(a, b) - high))
 
 
 @njit(nogil=True, cache=True)
@@ -160,7 +154,7 @@ def _extend(
         _swap(vectors, c, GRADIENT, FAR_GRADIENT)
         _swap(vectors, c, STACK, STACK + 1)
     counts[c, LEAF] = 0
-    numbers[c, FRESH_LOG_WEIGHT] = -math.inf
+    numbers[c, FRESH_WEIGHT] = 0.0
     _leap(vectors, numbers, counts, c)
 
 
@@ -182,7 +176,8 @@ def _begin(
     energy = 0.5 * kinetic - numbers[c, LOG_DENSITY]
     numbers[c, START_ENERGY] = energy
     numbers[c, ENERGY] = energy
-    numbers[c, LOG_WEIGHT] = 0.0
+    numbers[c, LOG_UNIT] = 0.0
+    numbers[c, WEIGHT] = 1.0
     numbers[c, ACCEPT] = 0.0
     counts[c, DEPTH] = 0
     counts[c, LEAPFROGS] = 0
@@ -206,19 +201,40 @@ def _adapt(
 
 
 @njit(nogil=True, cache=True)
+def _weigh(numbers: Array, c: int, gap: float) -> float:
+    """Weight of a leaf with an energy `gap` above the start; also adds its acceptance.
+
+    Weights are told in units of that of the start, or of a leaf that is far heavier.
+    """
+    weight = math.exp(-gap - numbers[c, LOG_UNIT])
+    accept = 1.0
+    if gap > 0.0:
+        accept = weight if numbers[c, LOG_UNIT] == 0.0 else math.exp(-gap)
+    numbers[c, ACCEPT] += accept
+    if -gap - numbers[c, LOG_UNIT] > _HEAVY:
+        shrink = math.exp(numbers[c, LOG_UNIT] + gap)
+        numbers[c, WEIGHT] *= shrink
+        numbers[c, FRESH_WEIGHT] *= shrink
+        numbers[c, LOG_UNIT] = -gap
+        weight = 1.0
+    return weight
+
+
+@njit(nogil=True, cache=True)
 def _choose_fresh(
     vectors: Array,
     numbers: Array,
+    counts: Counts,
     streams: Streams,
     c: int,
     log_density: float,
     gap: float,
+    weight: float,
 ) -> None:
     """Let the leaf be the draw from its subtree with its share of the weight."""
-    first = numbers[c, FRESH_LOG_WEIGHT] == -math.inf
-    total = _log_add(numbers[c, FRESH_LOG_WEIGHT], -gap)
-    numbers[c, FRESH_LOG_WEIGHT] = total
-    if first or math.log(uniform(streams, c)) < -gap - total:
+    total = numbers[c, FRESH_WEIGHT] + weight
+    numbers[c, FRESH_WEIGHT] = total
+    if not counts[c, LEAF] or uniform(streams, c) * total < weight:
         _copy(vectors, c, POSITION, FRESH)
         _copy(vectors, c, GRADIENT, FRESH_GRADIENT)
         numbers[c, FRESH_LOG_DENSITY] = log_density
@@ -228,15 +244,13 @@ def _choose_fresh(
 @njit(nogil=True, cache=True)
 def _choose(vectors: Array, numbers: Array, streams: Streams, c: int) -> None:
     """Prefer the draw from a finished subtree, by the ratio of the weights."""
-    ratio = numbers[c, FRESH_LOG_WEIGHT] - numbers[c, LOG_WEIGHT]
-    if ratio >= 0.0 or math.log(uniform(streams, c)) < ratio:
+    old, new = numbers[c, WEIGHT], numbers[c, FRESH_WEIGHT]
+    if new >= old or uniform(streams, c) * old < new:
         _copy(vectors, c, FRESH, CHOSEN)
         _copy(vectors, c, FRESH_GRADIENT, CHOSEN_GRADIENT)
         numbers[c, LOG_DENSITY] = numbers[c, FRESH_LOG_DENSITY]
         numbers[c, ENERGY] = numbers[c, FRESH_ENERGY]
-    numbers[c, LOG_WEIGHT] = _log_add(
-        numbers[c, LOG_WEIGHT], numbers[c, FRESH_LOG_WEIGHT]
-    )
+    numbers[c, WEIGHT] = old + new
 
 
 @njit(nogil=True, cache=True)
@@ -248,10 +262,11 @@ def _grow(
     c: int,
     log_density: float,
     gap: float,
+    weight: float,
     max_depth: int,
 ) -> bool:
     """Add a leaf with an energy `gap` above the start; tell whether to go on."""
-    _choose_fresh(vectors, numbers, streams, c, log_density, gap)
+    _choose_fresh(vectors, numbers, counts, streams, c, log_density, gap, weight)
     leaf = counts[c, LEAF]
     slot = 1
     bits = leaf
@@ -313,10 +328,10 @@ def answer(
     if not math.isfinite(gap):
         gap = math.inf
     counts[c, LEAPFROGS] += 1
-    numbers[c, ACCEPT] += 1.0 if gap <= 0.0 else math.exp(-gap)
+    weight = _weigh(numbers, c, gap)
     divergent = gap > _DIVERGENCE
     if not divergent and _grow(
-        vectors, numbers, counts, streams, c, log_density, gap, max_depth
+        vectors, numbers, counts, streams, c, log_density, gap, weight, max_depth
     ):
         return False
     accept = numbers[c, ACCEPT] / counts[c, LEAPFROGS]
