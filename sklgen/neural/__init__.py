@@ -1,3 +1,5 @@
 """Generators that are neural networks: trained by steps, drawn from at once."""
 
-__all__: list[str] = []
+from sklgen.neural._gan import GAN
+
+__all__ = ["GAN"]

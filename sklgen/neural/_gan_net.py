@@ -1,0 +1,211 @@
+"""The net of skorch with two networks: a generator, and the critic it has to please."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PassthroughScoring
+from torch import Tensor, nn
+
+from sklgen.neural._gan_distance import EnergyDistance
+from sklgen.neural._gan_losses import LOSSES
+from sklgen.neural._net import Average, check_finite
+
+# Rows are drawn for at least this many validation rows; few are asked repeatedly.
+_FEWEST_DRAWS = 500
+# What draws for validation are seeded with, so that epochs differ by networks alone.
+_SEED = 0
+
+
+class Spread:
+    """Values on a grid, spread over their cells as the normal law spreads them.
+
+    Batches come with the normal probabilities of the ends of cells, for each number;
+    where both are the same, the number stays as it is.
+
+    Parameters
+    ----------
+    center, scale : Tensor of shape (n_numbers,)
+        What inputs are numbers less, and over.
+    """
+
+    def __init__(self, center: Tensor, scale: Tensor) -> None:
+        self.center = center
+        self.scale = scale
+
+    def __call__(
+        self,
+        inputs: Tensor,
+        low: Tensor,
+        high: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The inputs of one way to spread."""
+        if not low.shape[1]:
+            return inputs
+        share = torch.rand(low.shape, device=low.device, generator=generator)
+        numbers = torch.special.ndtri(low.lerp(high, share).clamp(1e-6, 1.0 - 1e-6))
+        at = inputs[:, : low.shape[1]]
+        spread = torch.where(high > low, (numbers - self.center) / self.scale, at)
+        return torch.cat([spread, inputs[:, low.shape[1] :]], dim=1)
+
+
+class AdversarialNet(NeuralNet):
+    """A generator and a critic, trained against each other.
+
+    What `fit` leaves is `averaged_`, the running mean of the generator's weights, which
+    is what the distance of validation rows is to.
+
+    Parameters
+    ----------
+    module : Module
+        The generator: of indicators of classes it makes rows.
+    critic : Module
+        Of rows and classes, it makes one number a row, large for real ones.
+    loss : {"r3gan", "wgan-gp", "non_saturating"}
+        What both are trained by.
+    penalty : float
+        Weight of the critic's slopes.
+    penalty_every : int
+        Steps from one penalty to the next, each of which counts as many times.
+    decay : float
+        How much the running mean keeps at each step.
+    horizon : int or None
+        Steps of this run, over the last half of which learning rates fall; None keeps
+        them.
+    spread : Spread
+        What makes batches continuous.
+    distance : EnergyDistance
+        What tells how far drawn rows are from real ones.
+    critic_optimizer : type
+        Optimizer of the critic; that of the generator is `optimizer`.
+    **kwargs : dict
+        Parameters of skorch's net.
+    """
+
+    kept = ("averaged", "module", "critic")
+
+    def __init__(
+        self,
+        module: nn.Module,
+        critic: nn.Module,
+        *,
+        loss: str,
+        penalty: float,
+        penalty_every: int,
+        decay: float,
+        horizon: int | None,
+        spread: Spread,
+        distance: EnergyDistance,
+        critic_optimizer: Any = torch.optim.Adam,
+        **kwargs: Any,
+    ) -> None:
+        self.critic = critic
+        self.loss = loss
+        self.penalty = penalty
+        self.penalty_every = penalty_every
+        self.decay = decay
+        self.horizon = horizon
+        self.spread = spread
+        self.distance = distance
+        self.critic_optimizer = critic_optimizer
+        super().__init__(module, criterion=nn.Identity, **kwargs)
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps made so far."""
+        return int(self.averaged_.n_steps)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("critic_loss", PassthroughScoring("critic_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring("valid_loss")),
+        ]
+
+    def initialize_module(self) -> AdversarialNet:
+        super().initialize_module()
+        self.critic_ = self.initialized_instance(
+            self.critic, self.get_params_for("critic")
+        )
+        self.averaged_ = Average(self.module_, self.decay)
+        return self
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> AdversarialNet:
+        for name, module in {"": self.module_, "critic_": self.critic_}.items():
+            name += "optimizer"
+            args, kwargs = self.get_params_for_optimizer(
+                name, module.named_parameters()
+            )
+            optimizer = getattr(self, name)(*args, **kwargs)
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+            setattr(self, name + "_", optimizer)
+        return self
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        super().on_train_begin(*args, **kwargs)
+        self.begin_ = self.n_steps
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        self._schedule()
+        inputs, classes, low, high = batch
+        real = self.spread(inputs, low, high)
+        drawn = self.module_.train()(classes)
+        critic_loss = self._teach_critic(real, drawn.detach(), classes)
+        loss = self._teach_generator(real, drawn, classes)
+        check_finite(critic_loss, loss)
+        self.averaged_.update(self.module_)
+        self.history.record_batch("critic_loss", critic_loss.item())
+        return {"loss": loss, "y_pred": None}
+
+    def _teach_critic(self, real: Tensor, drawn: Tensor, classes: Tensor) -> Tensor:
+        loss, critic = LOSSES[self.loss], self.critic_.train()
+        self.critic_optimizer_.zero_grad(set_to_none=True)
+        says = critic(torch.cat([real, drawn]), torch.cat([classes, classes]))
+        value = loss.critic(*says.chunk(2)).mean()
+        total = value
+        if self.n_steps % self.penalty_every == 0:
+            slopes = loss.penalty(critic, real, drawn, classes).mean()
+            total = value + self.penalty * self.penalty_every * slopes
+        torch.autograd.backward(total)
+        self.critic_optimizer_.step()
+        return value.detach()
+
+    def _teach_generator(self, real: Tensor, drawn: Tensor, classes: Tensor) -> Tensor:
+        self.critic_.requires_grad_(requires_grad=False)
+        self.optimizer_.zero_grad(set_to_none=True)
+        says = self.critic_(torch.cat([real, drawn]), torch.cat([classes, classes]))
+        value = LOSSES[self.loss].generator(*says.chunk(2)).mean()
+        torch.autograd.backward(value)
+        self.optimizer_.step()
+        self.critic_.requires_grad_(requires_grad=True)
+        return value.detach()
+
+    def _schedule(self) -> None:
+        """Learning rates of this step: over the last half they fall to 0."""
+        if self.horizon is None:
+            return
+        left = 1.0 - (self.n_steps - self.begin_) / self.horizon
+        share = math.sin(math.pi * min(left, 0.5)) ** 2
+        for optimizer in (self.optimizer_, self.critic_optimizer_):
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * share
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        inputs, classes, low, high = batch
+        generator = torch.Generator(inputs.device).manual_seed(_SEED)
+        repeats = -(-_FEWEST_DRAWS // len(inputs))
+        with torch.no_grad():
+            real = self.spread(inputs, low, high, generator)
+            drawn = self.averaged_(classes.repeat(repeats, 1), generator)
+            distance = self.distance(
+                torch.cat([real, classes], dim=1),
+                torch.cat([drawn, classes.repeat(repeats, 1)], dim=1),
+            )
+        return {"loss": distance, "y_pred": None}

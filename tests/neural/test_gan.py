@@ -1,0 +1,230 @@
+"""GANs as estimators: checks, classes, missing cells, own networks, scores."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+from sklgen.metrics import whitened_energy_distance
+from sklgen.neural import GAN
+from sklgen.neural._callbacks import Diverged
+from sklgen.utils.estimator_checks import parametrize_with_contract
+
+INSTANCES = {
+    "GAN": GAN(max_iter=3),
+    "GAN-wasserstein": GAN(
+        max_iter=60, loss="wgan-gp", batch_size=20, early_stopping=False
+    ),
+}
+
+
+@parametrize_with_checks(list(INSTANCES.values()))
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_contract(INSTANCES)
+def test_contract(estimator, check):
+    check(estimator)
+
+
+def small(**params):
+    defaults = {"hidden": [32], "batch_size": 64, "random_state": 0}
+    return GAN(**{**defaults, **params})
+
+
+def table(n=300, seed=0):
+    """A label, a number that depends on it and misses cells, and one with atoms."""
+    rng = np.random.default_rng(seed)
+    label = rng.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1])
+    number = rng.normal(np.where(label == "a", -3.0, 3.0))
+    number[rng.random(n) < 0.2] = np.nan
+    gain = np.where(rng.random(n) < 0.5, 0.0, rng.exponential(size=n))
+    return pd.DataFrame(
+        {"label": pd.Categorical(label), "number": number, "gain": gain}
+    )
+
+
+def test_draws_depend_on_classes():
+    rng = np.random.default_rng(0)
+    y = rng.choice(["low", "high"], 400, p=[0.25, 0.75])
+    X = rng.normal(np.where(y == "low", -4.0, 4.0)[:, None], 1.0, (400, 2))
+    model = small(max_iter=600).fit(X, y)
+    low, high = (
+        model.sample(500, y=label, random_state=0) for label in ("low", "high")
+    )
+    assert (low[:, 0] < 0).mean() > 0.9
+    assert (high[:, 0] > 0).mean() > 0.9
+    share = (model.sample(2000, random_state=0)[:, 0] < 0).mean()
+    assert share == pytest.approx((y == "low").mean(), abs=0.06)
+    # Labels count in the score: those of other rows make it worse.
+    assert model.score(X, y) > model.score(X, rng.permutation(y)) + 0.03
+    # And to the critic rows look real in their own class.
+    other = np.where(y == "low", "high", "low")
+    assert (model.score_realism(X, y) > model.score_realism(X, other)).mean() > 0.85
+
+
+def test_tables_come_back_with_their_laws():
+    X = table(1000)
+    draws = (
+        small(max_iter=600, early_stopping=False).fit(X).sample(2000, random_state=1)
+    )
+    assert draws.dtypes.equals(X.dtypes)
+    assert draws["number"].isna().mean() == pytest.approx(0.2, abs=0.06)
+    assert (draws["gain"] == 0).mean() == pytest.approx(0.5, abs=0.08)
+    assert (draws["gain"] >= 0).all()
+    shares = draws["label"].value_counts(normalize=True)
+    assert shares["a"] == pytest.approx(0.6, abs=0.08)
+    known = draws.dropna()
+    assert ((known["label"] == "a") == (known["number"] < 0)).mean() > 0.85
+
+
+def test_score_is_the_distance_to_draws_of_one_seed():
+    X = np.random.default_rng(0).normal(size=(600, 2))
+    weight = np.random.default_rng(1).integers(1, 4, 600)
+    model = small(max_iter=50).fit(X)
+    draws = model.sample(600, random_state=0)
+    assert model.score(X) == -whitened_energy_distance(X, draws)
+    expected = -whitened_energy_distance(X, draws, sample_weight=weight)
+    assert model.score(X, sample_weight=weight) == expected
+
+
+def test_the_best_epoch_is_kept():
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    model = small(max_iter=500, learning_rate=0.02, random_state=1).fit(X)
+    values = [epoch["valid_loss"] for epoch in model.history_]
+    stop = int(np.argmin(values)) + 1
+    assert stop < len(values)
+    again = clone(model).set_params(callbacks=[]).fit(X)
+    assert np.array_equal(
+        again.sample(5, random_state=0), model.sample(5, random_state=0)
+    )
+
+
+def test_partial_fit_and_warm_start_go_on():
+    X = table()
+    model = small(max_iter=100, warm_start=True).fit(X)
+    first = model.sample(20, random_state=0)
+    model.fit(X)
+    assert model.n_iter_ == 200
+    assert not model.sample(20, random_state=0).equals(first)
+    assert small().partial_fit(X).partial_fit(X).n_iter_ == 100
+
+
+def test_one_row_and_batches_of_one_row():
+    draws = small(max_iter=3).fit([[1.0, 2.0]]).sample(3, random_state=0)
+    assert draws.shape == (3, 2)
+    assert np.isfinite(small(max_iter=3, batch_size=1).fit(table()).score(table()))
+
+
+@pytest.mark.parametrize("loss", ["r3gan", "wgan-gp", "non_saturating"])
+def test_every_loss_finds_two_groups(loss):
+    rng = np.random.default_rng(0)
+    X = rng.normal(rng.choice([-4.0, 4.0], (500, 1)), 0.5, (500, 2))
+    draws = (
+        small(loss=loss, max_iter=400, hidden=[32], early_stopping=False)
+        .fit(X)
+        .sample(1000, random_state=0)
+    )
+    share = (draws[:, 0] > 0).mean()
+    assert 0.3 < share < 0.7
+    assert (np.abs(draws) > 2).all(axis=1).mean() > 0.85
+
+
+def test_divergence_names_the_step():
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    with pytest.raises(Diverged, match=r"step \d+.*learning_rate"):
+        small(learning_rate=1e30, critic_learning_rate=1e30).fit(X)
+
+
+def test_copies_and_searches():
+    X = table()
+    model = small(max_iter=20).fit(X)
+    twin = pickle.loads(pickle.dumps(model))
+    assert twin.sample(9, random_state=0).equals(model.sample(9, random_state=0))
+    search = GridSearchCV(small(max_iter=10), {"hidden": [[8], [16]]}, cv=2, n_jobs=2)
+    assert np.isfinite(search.fit(X).best_score_)
+
+
+def test_seeds_and_threads_and_the_global_generator():
+    X = table()
+    state = torch.get_rng_state()
+    draws = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        draws.append(small(max_iter=60).fit(X).sample(50, random_state=0))
+    torch.set_num_threads(1)
+    assert draws[0].equals(draws[1])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_images_stay_in_their_range():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 17, (60, 64)).astype(float)
+    y = rng.integers(0, 2, 60)
+    for architecture, shape in (("conv", (1, 8, 8)), ("recurrent", (8, 8))):
+        model = small(
+            architecture=architecture, sample_shape=shape, max_iter=3, hidden=None
+        )
+        draws = model.fit(X, y).sample(10, y=1, random_state=0)
+        assert draws.min() >= 0
+        assert draws.max() <= 16
+    with pytest.raises(ValueError, match="sample_shape"):
+        small(sample_shape=(3, 3)).fit(X)
+    X[0, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        small(sample_shape=(8, 8)).fit(X)
+
+
+class Images(nn.Module):
+    def __init__(self, n_classes=0):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 3, 3)
+        self.end = nn.Linear(3 + n_classes, 1)
+
+    def forward(self, images, classes=None):
+        h = self.layer(images).mean(dim=(2, 3))
+        return self.end(h if classes is None else torch.cat([h, classes], dim=1))
+
+
+class Joined(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.layer = nn.Linear(n_in, n_out)
+
+    def forward(self, noise, classes):
+        return self.layer(torch.cat([noise, classes], dim=1))
+
+
+def test_own_networks():
+    X = np.random.default_rng(0).normal(size=(50, 16))
+    generator = nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 16))
+    critic = Images()
+    before = [p.clone() for p in (*generator.parameters(), *critic.parameters())]
+    model = small(
+        generator=generator, discriminator=critic, sample_shape=(1, 4, 4), max_iter=5
+    ).fit(X)
+    after = [*generator.parameters(), *critic.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    learned = model.net_.module_.body.module.parameters()
+    assert not any(
+        torch.equal(a, b) for a, b in zip(generator.parameters(), learned, strict=True)
+    )
+
+    def build(n_latent, n_classes, width):
+        assert (n_latent, n_classes, width) == (32, 2, 16)
+        return Joined(n_latent + n_classes, width)
+
+    made = small(
+        generator=build,
+        discriminator=lambda width, n_classes, n_out: Images(n_classes),
+        sample_shape=(1, 4, 4),
+        max_iter=5,
+    ).fit(X, X[:, 0] > 0)
+    assert made.sample(4, y=True).shape == (4, 16)
