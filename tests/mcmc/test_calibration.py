@@ -78,6 +78,7 @@ def kinds(n, rng):
 CASES = {
     "linear": (FixedLinear(), columns, 12),
     "logistic": (LogisticModel(), columns, 20),
+    "logistic, Student": (LogisticModel(prior_df=3.0), columns, 20),
     "Gaussian": (FixedGaussian(), None, 8),
     "counts": (Counts(), kinds, 12),
 }
