@@ -264,3 +264,6 @@ def _add(
             target, source = second[max(row, column), min(row, column)], products[i, j]
             for m in range(len(source)):
                 target[m] += source[m]
+
+
+# Calls kernels of other modules, as of bb33727329bb.

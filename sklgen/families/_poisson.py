@@ -96,3 +96,6 @@ def log_inverse_factorial(cells: Array, known: Array, out: Array) -> None:
                 out[j, i] = -known[int(x)]
             else:
                 out[j, i] = -lgamma(x + 1.0)
+
+
+# Calls kernels of other modules, as of 5b4483990772.

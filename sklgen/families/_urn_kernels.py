@@ -258,3 +258,6 @@ def _one_column(tail: Array, new: float, slope: float) -> float:
         if move < 1e-14 * a:
             break
     return float(a)
+
+
+# Calls kernels of other modules, as of 4c61c2c44eb4.

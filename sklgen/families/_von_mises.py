@@ -149,3 +149,6 @@ def cosines_and_sines(angles: Array, cosines: Array, sines: Array) -> None:
             cosine, sine = (s, c) if odd else (c, s)
             cosines[j, i] = -cosine if part == 0.25 or part == 0.5 else cosine
             sines[j, i] = -sine if part >= 0.5 else sine
+
+
+# Calls kernels of other modules, as of 5b4483990772.

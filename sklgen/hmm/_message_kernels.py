@@ -76,3 +76,6 @@ def pass_back(
             ahead[:, at] = beta
             at -= 1
     return True
+
+
+# Calls kernels of other modules, as of d5ef3327828f.

@@ -203,3 +203,6 @@ def accept(
             if accepted[e, at]:
                 log_density[e, at] = proposed[e, w]
                 x[e, at] = proposal[e, w]
+
+
+# Calls kernels of other modules, as of f29598230558.

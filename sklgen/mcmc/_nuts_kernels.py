@@ -389,3 +389,6 @@ def advance(
             records,
         )
     return full
+
+
+# Calls kernels of other modules, as of f29598230558.

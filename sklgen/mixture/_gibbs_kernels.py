@@ -229,3 +229,6 @@ def close_ranks(table: NDArray[Any], kept: NDArray[np.intp], top: int) -> None:
         for k in range(len(kept)):
             row[k] = row[kept[k]]
         row[len(kept) : top] = 0
+
+
+# Calls kernels of other modules, as of 4c61c2c44eb4.

@@ -251,3 +251,6 @@ def count_words(
                 row[topics[at]] += mass[j] * min(left, 1.0)
                 left -= 1.0
                 at += 1
+
+
+# Calls kernels of other modules, as of fafbf827235d.

@@ -327,3 +327,6 @@ def _dot(first: Array, second: Array) -> float:
     for k in range(len(first)):
         total += first[k] * second[k]
     return total
+
+
+# Calls kernels of other modules, as of fafbf827235d.

@@ -256,3 +256,6 @@ def _within(
     own = columns[first:last]
     begin, end = np.searchsorted(own, low), np.searchsorted(own, high)
     return int(first + begin), int(first + end)
+
+
+# Calls kernels of other modules, as of fafbf827235d.

@@ -156,3 +156,6 @@ def rows_posterior(
                 gradient[at] += contrasts[f, k] * slopes[k, j] * units[j]
     out: float = value + sums[0, 0]
     return out
+
+
+# Calls kernels of other modules, as of 1389dc1294f3.
