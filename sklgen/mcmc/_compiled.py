@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
+import joblib
 import numba
 import numpy as np
 from numba.core.errors import NumbaError
@@ -149,6 +150,13 @@ def _map(pool: Executor | None, jobs: Sequence[tuple[Any, ...]]) -> list[int]:
             future.exception()
 
 
+def _is_kept(function: Any) -> bool:
+    """Whether numba keeps a function on disk, whose code does not hang on a closure."""
+    called = function.py_func
+    kept = function.stats.cache_path is not None and called.__closure__ is None
+    return bool(kept and called.__module__ != "__main__")
+
+
 @lru_cache(maxsize=64)
 def _compiled(function: Any, kinds: tuple[_Kind, ...]) -> tuple[Any, int]:
     """Compile a function of the one signature that drivers take; also its address.
@@ -165,9 +173,13 @@ def _compiled(function: Any, kinds: tuple[_Kind, ...]) -> tuple[Any, int]:
         arguments.append(whole if ndim else f"{whole}[0]")
         at += 1 + ndim
     handed = ", ".join(["x", "gradient", *arguments])
-    source = f"def ask(x, gradient, data):\n    return function({handed})\n"
-    exec(source, names)
-    ask = numba.njit(nogil=True)(names["ask"])
+    called = function.py_func
+    lines = called.__qualname__, called.__code__.co_firstlineno, str(kinds)
+    name = f"ask_{joblib.hash(lines)}"  # what numba tells functions of a file apart by
+    names["__name__"] = called.__module__
+    source = f"def {name}(x, gradient, data):\n    return function({handed})\n"
+    exec(compile(source, called.__code__.co_filename, "exec"), names)
+    ask = numba.njit(nogil=True, cache=_is_kept(function))(names[name])
     try:
         ask.compile(kernels.ASK)
     except NumbaError as error:

@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -256,3 +258,47 @@ def test_densities_with_threads_of_their_own():
     density = CompiledDensity(rows, 1, (y,), n_threads=2)
     run = sample(density, 1, n_draws=2_000)
     assert abs(run.positions.std() * np.sqrt(50) - 1) < 0.1
+
+
+KEPT = """
+from numba import njit
+
+@njit(cache=True)
+def scaled(x, gradient, scale):
+    gradient[0] = -scale
+    return -scale * x[0]
+
+def times(factor):
+    @njit(cache=True)
+    def density(x, gradient):
+        gradient[0] = factor
+        return factor * x[0]
+    return density
+"""
+ASKED = """
+import kept, numpy as np
+from sklgen.mcmc._compiled import CompiledDensity
+
+densities = [
+    CompiledDensity(kept.scaled, 1, (2.0,)),
+    CompiledDensity(kept.scaled, 1, (np.float32(2.0),)),
+    CompiledDensity(kept.times(3.0), 1),
+    CompiledDensity(kept.times(4.0), 1),
+]
+for density in densities:
+    print(density.value(np.ones((1, 1)))[0], *density._ask[0].stats.cache_hits.values())
+"""
+
+
+def test_densities_that_are_kept_on_disk_are_compiled_once(tmp_path):
+    (tmp_path / "kept.py").write_text(KEPT)
+    code = f"import sys; sys.path.append({str(tmp_path)!r}); {ASKED}"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split("\n")
+        for _ in range(2)
+    ]
+    # Those that depend on a closure are compiled anew.
+    assert told[0][:4] == ["-2.0", "-2.0", "3.0", "4.0"]
+    assert told[1][:4] == ["-2.0 1", "-2.0 1", "3.0", "4.0"]
