@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.special import ndtr
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_y,
-    check_consistent_length,
-    check_is_fitted,
-)
-from torch import Tensor, nn
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
-from sklgen._frames import narwhals, open_frame
-from sklgen._torch import one_thread
-from sklgen.metrics import whitened_energy_distance
-from sklgen.neural._architectures import reader, writer
-from sklgen.neural._base import BaseNeural, in_double
-from sklgen.neural._gan_distance import EnergyDistance
+from sklgen._random import as_generator
+from sklgen.base import _check_n_samples
+from sklgen.neural._gan_base import BaseAdversarial
 from sklgen.neural._gan_losses import LOSSES
-from sklgen.neural._gan_modules import Generator, Heads, Shaped, gumbel
-from sklgen.neural._gan_net import AdversarialNet, Spread
-from sklgen.neural._labels import Codes, LabelledGenerativeMixin
-from sklgen.neural._net import BLOCK, RowsOf
-
-# Draws with which `score` compares rows.
-_SEED = 0
-# It draws at least as many.
-_FEWEST_DRAWS = 500
+from sklgen.neural._gan_scores import AdversarialScores
+from sklgen.neural._gan_where import conditions_of, draw_where
+from sklgen.neural._labels import LabelledGenerativeMixin
 
 
-class GAN(BaseNeural, LabelledGenerativeMixin, BaseEstimator):
+class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstimator):
     """Generative adversarial network of tables, images and sequences.
 
     A generator makes rows of noise, and a critic learns to tell them from real ones;
@@ -108,6 +91,10 @@ class GAN(BaseNeural, LabelledGenerativeMixin, BaseEstimator):
     max_categories : int or None, default=None
         Largest number of levels of a column of labels; the rarest beyond are learned
         as one, and drawn by their frequencies.
+    balance : float, default=0.0
+        How far rows with rare levels are shown more often: at 1 levels would come in
+        proportion to the logarithms of their counts. Draws are corrected for it, as
+        this share of them is thrown away, the rarer their levels the likelier.
     keep_missing : bool, default=True
         Whether `sample` gives rows with missing cells, as likely and as dependent on
         other cells as in `fit`.
@@ -177,7 +164,7 @@ class GAN(BaseNeural, LabelledGenerativeMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseNeural._parameter_constraints,
+        **BaseAdversarial._parameter_constraints,
         "n_latent": [Interval(Integral, 1, None, closed="left")],
         "architecture": [StrOptions({"mlp", "conv", "recurrent"})],
         "hidden": ["array-like", None],
@@ -190,6 +177,7 @@ class GAN(BaseNeural, LabelledGenerativeMixin, BaseEstimator):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "decay": [Interval(Real, 0, 1, closed="left")],
         "critic_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "balance": [Interval(Real, 0, 1, closed="left")],
         "keep_missing": ["boolean"],
     }
 
@@ -216,6 +204,7 @@ class GAN(BaseNeural, LabelledGenerativeMixin, BaseEstimator):
         n_iter_no_change: int = 30,
         categorical_features: Any = "from_dtype",
         max_categories: int | None = None,
+        balance: float = 0.0,
         keep_missing: bool = True,
         device: str = "cpu",
         callbacks: Any = None,
@@ -243,6 +232,7 @@ class GAN(BaseNeural, LabelledGenerativeMixin, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.categorical_features = categorical_features
         self.max_categories = max_categories
+        self.balance = balance
         self.keep_missing = keep_missing
         self.device = device
         self.callbacks = callbacks
@@ -250,236 +240,54 @@ class GAN(BaseNeural, LabelledGenerativeMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @property
-    def _together(self) -> bool:  # type: ignore[override]
-        return self.sample_shape is not None
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.sample_shape is None
-        return tags
-
-    def _check_typed(self, typed: NDArray[Any]) -> None:
-        cells = typed[:, : self._schema.n_typed]
-        if self.sample_shape is not None and np.isnan(cells).any():
-            raise ValueError(
-                "X has NaN, in rows that are images or sequences by sample_shape: fill "
-                "the missing cells, or leave sample_shape out to model them."
-            )
-
-    def _own_units(self, names: list[Any]) -> dict[int, str]:
-        if self.sample_shape is None:
-            return {}
-        if math.prod(self.sample_shape) != len(names):
-            raise ValueError(
-                f"sample_shape={self.sample_shape} has {math.prod(self.sample_shape)} "
-                f"cells, but X has {len(names)} columns: rows must be flat, one column "
-                "for each cell."
-            )
-        return dict.fromkeys(range(len(names)), "gaussian")
-
-    def _make_net(self, dataset: RowsOf, **options: Any) -> AdversarialNet:
-        inputs, classes = dataset.tensors[:2]
-        layout, K = self._layout, classes.shape[1]
-        center = torch.from_numpy(layout.center).to(inputs)
-        scale = torch.from_numpy(layout.scale).to(inputs)
-        ends = (layout.width, layout.width + K)
-        return AdversarialNet(
-            self._generator(K),
-            self._critic(K),
-            loss=self.loss,
-            penalty=self.penalty,
-            penalty_every=self.penalty_every,
-            decay=self.decay,
-            spread=Spread(center, scale),
-            distance=EnergyDistance(
-                torch.cat([inputs, classes], dim=1),
-                (*layout.blocks, *([slice(*ends)] if K else [])),
-            ),
-            optimizer=torch.optim.Adam,
-            optimizer__betas=(0.0, 0.99),
-            critic_optimizer__betas=(0.0, 0.99),
-            critic_optimizer__lr=self.critic_learning_rate,
-            **options,
-        )
-
-    def _options(self, steps: int, total: int) -> dict[str, Any]:
-        # A single epoch, such as those of partial_fit, keeps the learning rates.
-        horizon = total if total > steps else None
-        return {**super()._options(steps, total), "horizon": horizon}
-
-    def _generator(self, n_classes: int) -> Generator:
-        width = self._layout.width
-        if self.generator is None:
-            body = writer(
-                self.architecture,
-                self.n_latent + n_classes,
-                width,
-                self.sample_shape,
-                self._hidden,
-            )
-        else:
-            made = _made(self.generator, self.n_latent, n_classes, width)
-            body = Shaped(made, None)
-        heads = Heads(
-            self._layout,
-            bounded=self.sample_shape is not None,
-            temperature=self.temperature,
-        )
-        return Generator(body, heads, self.n_latent)
-
-    def _critic(self, n_classes: int) -> nn.Module:
-        width = self._layout.width
-        if self.discriminator is None:
-            return reader(
-                self.architecture,
-                width,
-                n_classes,
-                1,
-                self.sample_shape,
-                self._hidden,
-            )
-        made = _made(self.discriminator, width, n_classes, 1)
-        return Shaped(made, self.sample_shape)
-
-    @property
-    def _hidden(self) -> tuple[int, ...] | None:
-        return None if self.hidden is None else tuple(self.hidden)
-
-    def _dataset(self, typed: NDArray[Any], codes: Codes | None) -> RowsOf:
-        """Tensors of rows, of classes, and of the ends of cells in probability."""
-        inputs, classes = super()._dataset(typed, codes).tensors
-        n_ends = len(self._schema.scores)
-        start = self._schema.n_learned
-        ends = ndtr(typed[:, start : start + 2 * n_ends].astype(np.float64))
-        low, high = np.hsplit(np.nan_to_num(ends), 2)
-        if not (low < high).any():
-            low = high = low[:, :0]
-        ends = (torch.from_numpy(end).to(inputs) for end in (low, high))
-        return RowsOf(inputs, classes, *ends)
-
-    def _sample(
-        self, n_samples: int, codes: Codes | None, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        generator = self.net_.averaged_.module
-        classes = self._classes(n_samples, codes).float()
-        numbers, drawn = [], []
-        with one_thread(), torch.no_grad():
-            for block in torch.split(classes, BLOCK):
-                noise = rng.standard_normal((len(block), self.n_latent))
-                raw = generator.raw(_to(noise, block), block)
-                uniform = rng.random((len(block), sum(self._layout.levels)))
-                numbers.append(generator.heads.numbers(raw))
-                drawn.append(generator.heads.codes(raw, gumbel(_to(uniform, block))))
-        return self._as_typed(
-            torch.cat(numbers).double().cpu().numpy(),
-            torch.cat(drawn).cpu().numpy(),
-            rng,
-        )
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Negative whitened energy distance between rows and draws: higher is better.
-
-        Draws have a fixed seed, so that scores differ by models and rows alone. The
-        distance is that of `sklgen.metrics.whitened_energy_distance`, without bias: it
-        is 0 in the mean if rows and draws have one distribution.
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        y: Any = None,
+        where: Any = None,
+        random_state: Any = None,
+    ) -> Any:
+        """Draw new rows, all of them or those with given cells.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows, at least two.
-        y : array-like of shape (n_samples,), default=None
-            Class of each row. Draws then have these classes, and the class counts as
-            one more column. Ignored where `fit` had no labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weight of each row, a count. None weighs all rows alike.
+        n_samples : int, default=1
+            Number of rows, at least 1.
+        y : label or array-like of shape (n_samples,), default=None
+            Class of all rows, or of each of them, among `classes_`. None draws classes
+            with the shares they had in `fit`, or have where `where` holds.
+        where : dict or None, default=None
+            Name or position of a column: what its cells have to be. A value, or None
+            for a missing cell; a list or set of these; or a pair (low, high), a range
+            of numbers with both ends. Rows are drawn until there are enough, so that
+            they have the law of the model under these conditions; it takes the longer,
+            the rarer they are.
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same rows each time; None gives fresh rows. Neither the
+            estimator nor a global generator is changed.
 
         Returns
         -------
-        score : float
-            Negative distance, in standard deviations of `X`.
+        X : array, or DataFrame of the library seen in `fit`, (n_samples, n_features)
+            Rows with the columns and dtypes of the training rows: in random order, or
+            in that of `y`.
         """
+        if where is None:
+            return super().sample(n_samples, y=y, random_state=random_state)
         check_is_fitted(self)
-        n = len(self._validate(X))
-        repeats = -(-_FEWEST_DRAWS // n)
-        if y is None or not self._n_classes:
-            draws = self.sample(n * repeats, random_state=_SEED)
-        else:
-            y = _check_y(y, estimator=self)
-            check_consistent_length(X, y)
-            labels = np.tile(y, repeats)
-            draws = self.sample(n * repeats, y=labels, random_state=_SEED)
-            X, draws = _with_labels(X, y), _with_labels(draws, labels)
-        return -whitened_energy_distance(X, draws, sample_weight=sample_weight)
+        n_samples = _check_n_samples(n_samples)
+        names = [column.name for column in self.encoder_.columns_]
+        conditions = conditions_of(where, names)
+        rng = as_generator(random_state)
+        codes = None if y is None else self._sample_codes(y, n_samples, rng)
 
-    def score_realism(self, X: Any, y: Any = None) -> NDArray[Any]:
-        """What the critic says of each row: the higher, the more it looks real.
+        def draw(places: NDArray[np.intp]) -> Any:
+            if codes is None:
+                own = self._sample_codes(None, len(places), rng)
+            else:
+                own = codes[places]
+            return self._schema.restore(self._sample(len(places), own, rng))
 
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows, drawn ones or others.
-        y : array-like of shape (n_samples,), default=None
-            Class of each row. None takes the mean over classes, by their shares.
-            Ignored where `fit` had no labels.
-
-        Returns
-        -------
-        realism : ndarray of shape (n_samples,)
-            Numbers of any sign, to compare rows with each other: a critic that knows
-            all gives the log of the density of rows over that of draws, up to a
-            constant.
-        """
-        check_is_fitted(self)
-        typed = self._validate(X)
-        n, K = len(typed), self._n_classes
-        critic = in_double(self.net_.critic_.eval())
-        inputs = self._inputs(self._schema.learn_from(typed))
-        each: list[Codes | None]
-        if y is None or not K:
-            each = [np.full(n, k, dtype=np.intp) for k in range(K)] or [None]
-            shares = self.class_shares_ if K else np.ones(1)
-        else:
-            y = _check_y(y, estimator=self)
-            check_consistent_length(X, y)
-            each, shares = [self._codes(y)], np.ones(1)
-        realism = np.zeros(n)
-        with one_thread(), torch.no_grad():
-            for codes, share in zip(each, shares, strict=True):
-                classes = self._classes(n, codes)
-                says = [
-                    critic(*pair)
-                    for pair in zip(
-                        torch.split(inputs, BLOCK),
-                        torch.split(classes, BLOCK),
-                        strict=True,
-                    )
-                ]
-                realism += share * torch.cat(says)[:, 0].cpu().numpy()
-        return realism.astype(typed.dtype, copy=False)
-
-
-def _with_labels(X: Any, labels: NDArray[Any]) -> Any:
-    """A table with one more column."""
-    words = [str(label) for label in labels.tolist()]
-    frame = open_frame(X, "GAN")
-    if frame is None:
-        return np.column_stack([np.asarray(X, dtype=object), words])
-    name = "class"
-    while name in frame.columns:
-        name += "_"
-    backend = frame.implementation
-    column = narwhals().new_series(name, words, backend=backend)
-    return frame.with_columns(column).to_native()
-
-
-def _to(values: NDArray[Any], like: Tensor) -> Tensor:
-    return torch.from_numpy(values).to(like)
-
-
-def _made(module: Any, *sizes: int) -> nn.Module:
-    """A user's module: a copy, or what the user's function makes."""
-    if isinstance(module, nn.Module):
-        return deepcopy(module)
-    made: nn.Module = module(*sizes)
-    return made
+        in_order = codes is not None
+        return draw_where(n_samples, draw, conditions, in_order=in_order)

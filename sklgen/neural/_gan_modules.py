@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import ndtri
 from torch import Tensor, nn
 
+from sklgen.neural._gan_balance import Tilt
 from sklgen.neural._layout import Layout
+
+# Levels that are rarer, or not there at all, start as if they had this share.
+_SMALLEST_SHARE = 1e-4
+
+
+class Clusters(nn.Module):
+    """A number that has clusters: an indicator of the cluster, and a place within.
+
+    Parameters
+    ----------
+    column : int
+        Position among the numbers.
+    ends : ndarray of shape (n_clusters, 2)
+        Normal probabilities of the ends of each.
+    center, scale : float
+        What inputs are scores less, and over.
+    """
+
+    ends: Tensor
+    borders: Tensor
+
+    def __init__(
+        self, column: int, ends: NDArray[np.float64], center: float, scale: float
+    ) -> None:
+        super().__init__()
+        self.column = column
+        self.center = center
+        self.scale = scale
+        middles = (ndtri((ends[:-1, 1] + ends[1:, 0]) / 2) - center) / scale
+        self.register_buffer("ends", torch.tensor(ends, dtype=torch.float32))
+        self.register_buffer("borders", torch.tensor(middles, dtype=torch.float32))
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def indicators(self, numbers: Tensor) -> Tensor:
+        """Which cluster each number is in."""
+        at = torch.bucketize(numbers[:, self.column].contiguous(), self.borders)
+        indicators: Tensor = nn.functional.one_hot(at, len(self)).to(numbers)
+        return indicators
+
+    def number(self, raw: Tensor, indicators: Tensor) -> Tensor:
+        """The number at a place within the cluster, of any number for the place."""
+        begin, end = (indicators @ self.ends.to(raw)).T
+        share = begin + (end - begin) * torch.special.ndtr(raw[:, self.column])
+        score = torch.special.ndtri(share.clamp(1e-6, 1.0 - 1e-6))
+        number: Tensor = (score - self.center) / self.scale
+        return number[:, None]
 
 
 class Heads(nn.Module):
@@ -17,99 +70,144 @@ class Heads(nn.Module):
     training as in sampling. Gradients are those of the relaxed draw, a softmax. Cells
     that are not there (a number behind an atom, a missing cell) are 0, as in real rows.
 
+    The rows that a critic reads are inputs as the layout has them, then the indicators
+    of clusters. Outputs are numbers and logits, in the same order; logits
+    are relative to the shares of levels.
+
     Parameters
     ----------
     layout : Layout
         Where the cells are.
+    clusters : list of Clusters
+        The numbers that have clusters.
     bounded : bool
         Whether numbers stay between -1 and 1.
     temperature : float
         Divides logits in the relaxed draw; the smaller, the closer to a draw.
     """
 
-    def __init__(self, layout: Layout, *, bounded: bool, temperature: float) -> None:
+    log_shares: Tensor
+
+    def __init__(
+        self,
+        layout: Layout,
+        clusters: list[Clusters],
+        *,
+        bounded: bool,
+        temperature: float,
+    ) -> None:
         super().__init__()
         self.n_numbers = layout.n_numbers
-        self.levels = layout.levels
-        self.gates = layout.gates
+        self.levels = [*layout.levels, *(len(each) for each in clusters)]
+        # A cluster is there where its number is.
+        self.gates = (*layout.gates, *(layout.gates[each.column] for each in clusters))
+        self.n_categories = len(layout.levels)
+        self.clusters: Any = nn.ModuleList(clusters)
         self.bounded = bounded
         self.temperature = temperature
+        self.register_buffer("log_shares", torch.zeros(sum(self.levels)))
 
-    def numbers(self, raw: Tensor) -> Tensor:
-        """The numbers of rows."""
-        numbers = raw[:, : self.n_numbers]
-        return torch.tanh(numbers) if self.bounded else numbers
+    @property
+    def width(self) -> int:
+        """Number of columns that a critic reads, and of outputs."""
+        return self.n_numbers + sum(self.levels)
 
-    def codes(self, raw: Tensor, noise: Tensor) -> Tensor:
-        """Drawn codes of the categories of rows; the noise is Gumbel's."""
-        codes = [block.argmax(dim=1) for block in self._blocks(raw, noise)]
-        if not codes:
-            return torch.zeros((len(raw), 0), dtype=torch.long, device=raw.device)
-        return torch.stack(codes, dim=1)
+    @property
+    def blocks(self) -> tuple[slice, ...]:
+        """The indicators of each category and cluster."""
+        ends = [*accumulate(self.levels, initial=self.n_numbers)]
+        return tuple(slice(a, b) for a, b in pairwise(ends))
+
+    def learn_shares(self, rows: Tensor) -> None:
+        """Start from the shares that levels have in rows."""
+        means = rows[:, self.n_numbers :].mean(dim=0)
+        self.log_shares = means.clamp_min(_SMALLEST_SHARE).log()
+
+    def read(self, inputs: Tensor) -> Tensor:
+        """What a critic reads of inputs."""
+        if not self.clusters:
+            return inputs
+        found: list[Tensor] = [each.indicators(inputs) for each in self.clusters]
+        for at, block in enumerate(found):
+            for gate in self.gates[self.n_numbers + self.n_categories + at]:
+                block.mul_(inputs[:, self.blocks[gate].start, None])
+        return torch.cat([inputs, *found], dim=1)
 
     def forward(self, raw: Tensor, noise: Tensor) -> Tensor:
-        """Drawn rows as inputs of a critic, with gradients."""
-        drawn = [self._draw(block) for block in self._blocks(raw, noise)]
-        numbers = self.numbers(raw)
-        cells = [numbers[:, j : j + 1] for j in range(self.n_numbers)] + drawn
+        """Drawn rows, as a critic reads them, with gradients; the noise is Gumbel's."""
+        logits = raw[:, self.n_numbers :] + self.log_shares + noise
+        drawn = [self._draw(block) for block in torch.split(logits, self.levels, dim=1)]
+        numbers = raw[:, : self.n_numbers]
+        if self.bounded:
+            numbers = torch.tanh(numbers)
+        cells = [numbers[:, j : j + 1] for j in range(self.n_numbers)]
+        for each, block in zip(self.clusters, drawn[self.n_categories :], strict=True):
+            cells[each.column] = each.number(raw, block)
+        cells += drawn
         for at, gates in enumerate(self.gates):
             for gate in gates:
                 cells[at] = cells[at] * drawn[gate][:, :1]
         return torch.cat(cells, dim=1)
-
-    def _blocks(self, raw: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
-        logits = raw[:, self.n_numbers :] + noise
-        return torch.split(logits, list(self.levels), dim=1)
 
     def _draw(self, logits: Tensor) -> Tensor:
         soft = (logits / self.temperature).softmax(dim=1)
         hard = torch.zeros_like(soft).scatter_(1, soft.argmax(dim=1, keepdim=True), 1.0)
         return hard + (soft - soft.detach())
 
+    def cells(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers and codes of drawn rows."""
+        codes = [rows[:, at].argmax(dim=1) for at in self.blocks[: self.n_categories]]
+        none = torch.zeros((len(rows), 0), dtype=torch.long, device=rows.device)
+        stacked = torch.stack(codes, dim=1) if codes else none
+        return rows[:, : self.n_numbers], stacked
+
 
 class Generator(nn.Module):
-    """From noise and classes to rows.
+    """From noise and classes to rows, as a critic reads them.
 
     Parameters
     ----------
     body : Module
-        Called with noise, and with indicators of classes if there are any; it returns
-        numbers and logits.
+        Called with noise and indicators of classes; it returns numbers and logits.
     heads : Heads
         What makes rows of these.
+    tilt : Tilt
+        How much more often than in the data rows are made.
     n_latent : int
         Number of columns of the noise.
     """
 
-    def __init__(self, body: nn.Module, heads: Heads, n_latent: int) -> None:
+    def __init__(
+        self, body: nn.Module, heads: Heads, tilt: Tilt, n_latent: int
+    ) -> None:
         super().__init__()
         self.body = body
         self.heads = heads
+        self.tilt = tilt
         self.n_latent = n_latent
-
-    def raw(self, noise: Tensor, classes: Tensor) -> Tensor:
-        """Numbers and logits of rows."""
-        raw: Tensor = self.body(noise, classes)
-        return raw
 
     def forward(
         self, classes: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Drawn rows as inputs of a critic, with gradients."""
-        shape, device = (len(classes), self.n_latent), classes.device
-        noise = torch.randn(shape, device=device, generator=generator)
-        raw = self.raw(noise, classes)
-        uniform = torch.rand(
-            (len(raw), sum(self.heads.levels)), device=device, generator=generator
-        )
-        rows: Tensor = self.heads(raw, gumbel(uniform))
+        """Make rows, with gradients."""
+        n = len(classes)
+        options: Any = {"device": classes.device, "generator": generator}
+        raw = self.body(torch.randn((n, self.n_latent), **options), classes)
+        tiny = torch.finfo(raw.dtype).tiny
+        uniform = torch.rand((n, sum(self.heads.levels)), **options).clamp_min(tiny)
+        gumbel = -(-uniform.log()).clamp_min(tiny).log()
+        rows: Tensor = self.heads(raw, gumbel)
         return rows
 
-
-def gumbel(uniform: Tensor) -> Tensor:
-    """Gumbel noise of uniform one."""
-    tiny = torch.finfo(uniform.dtype).tiny
-    return -(-(uniform.clamp_min(tiny).log())).clamp_min(tiny).log()
+    def draw(self, classes: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Draw rows as they are in the data."""
+        rows: Tensor = self(classes, generator)
+        waiting = torch.arange(len(classes), device=classes.device)
+        while True:
+            waiting = waiting[~self.tilt.keeps(rows[waiting], generator)]
+            if not len(waiting):
+                return rows
+            rows[waiting] = self(classes[waiting], generator)
 
 
 class Shaped(nn.Module):

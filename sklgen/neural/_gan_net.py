@@ -10,6 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
 from torch import Tensor, nn
 
+from sklgen.neural._gan_balance import TiltedBatches
 from sklgen.neural._gan_distance import EnergyDistance
 from sklgen.neural._gan_losses import LOSSES
 from sklgen.neural._net import Average, check_finite
@@ -155,7 +156,7 @@ class AdversarialNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         self._schedule()
         inputs, classes, low, high = batch
-        real = self.spread(inputs, low, high)
+        real = self.module_.heads.read(self.spread(inputs, low, high))
         drawn = self.module_.train()(classes)
         critic_loss = self._teach_critic(real, drawn.detach(), classes)
         loss = self._teach_generator(real, drawn, classes)
@@ -197,13 +198,25 @@ class AdversarialNet(NeuralNet):
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * share
 
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 (skorch's signature)
+        if training and self.module_.tilt.balance:
+            return TiltedBatches(
+                dataset,
+                self.batch_size,
+                tilt=self.module_.tilt,
+                **self.iterator_train.keywords,
+            )
+        return super().get_iterator(dataset, training=training)
+
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         inputs, classes, low, high = batch
         generator = torch.Generator(inputs.device).manual_seed(_SEED)
         repeats = -(-_FEWEST_DRAWS // len(inputs))
         with torch.no_grad():
-            real = self.spread(inputs, low, high, generator)
-            drawn = self.averaged_(classes.repeat(repeats, 1), generator)
+            spread = self.spread(inputs, low, high, generator)
+            real = self.module_.heads.read(spread)
+            averaged: Any = self.averaged_.module
+            drawn = averaged.draw(classes.repeat(repeats, 1), generator)
             distance = self.distance(
                 torch.cat([real, classes], dim=1),
                 torch.cat([drawn, classes.repeat(repeats, 1)], dim=1),

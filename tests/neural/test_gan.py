@@ -228,3 +228,87 @@ def test_own_networks():
         max_iter=5,
     ).fit(X, X[:, 0] > 0)
     assert made.sample(4, y=True).shape == (4, 16)
+
+
+def test_where_gives_rows_with_such_cells():
+    X = table(600)
+    model = small(max_iter=100).fit(X)
+    draws = model.sample(
+        300, where={"gain": (0.5, 2.0), "label": ["a", "c"]}, random_state=0
+    )
+    assert draws.shape == (300, 3)
+    assert draws.dtypes.equals(X.dtypes)
+    assert draws.index.equals(pd.RangeIndex(300))
+    assert draws["gain"].between(0.5, 2.0).all()
+    assert draws["label"].isin(["a", "c"]).all()
+    missing = model.sample(50, where={"number": None}, random_state=0)
+    assert missing["number"].isna().all()
+    # The law is that of the model: other columns have the shares of its own draws.
+    many = model.sample(20_000, random_state=1)
+    many = many[many["label"] == "b"]
+    some = model.sample(5000, where={"label": "b"}, random_state=2)
+    for column, limit in (("number", 0.0), ("gain", 0.0)):
+        share = (many[column] > limit).mean()
+        error = np.sqrt(share * (1 - share) * (1 / len(many) + 1 / len(some)))
+        assert abs((some[column] > limit).mean() - share) < 5 * error
+    with pytest.raises(ValueError, match="none of"):
+        model.sample(3, where={"gain": (-5.0, -4.0)})
+    for bad, error in (
+        ({"gain": (1,)}, ValueError),
+        ({"no": 1}, ValueError),
+        (3, TypeError),
+    ):
+        with pytest.raises(error, match="where"):
+            model.sample(3, where=bad)
+
+
+def test_where_keeps_classes():
+    rng = np.random.default_rng(0)
+    y = rng.choice(["low", "high"], 400)
+    X = rng.normal(np.where(y == "low", -1.0, 1.0)[:, None], 1.0, (400, 2))
+    model = small(max_iter=200).fit(X, y)
+    # Among rows above 0, classes have the shares of draws above 0, not their own.
+    labels = np.repeat(["low", "high"], 4000)
+    above = model.sample(8000, y=labels, random_state=0)[:, 0] > 0
+    draws = model.sample(4000, where={0: (0.0, np.inf)}, random_state=1)
+    each = [model.sample(2000, y=k, where={0: (0.0, np.inf)}) for k in ("low", "high")]
+    assert all((one[:, 0] >= 0).all() for one in each)
+    share = above[4000:].sum() / above.sum()
+    expected = (1 - share) * each[0][:, 1].mean() + share * each[1][:, 1].mean()
+    assert draws[:, 1].mean() == pytest.approx(expected, abs=0.12)
+    ordered = model.sample(400, y=y, where={0: (0.0, np.inf)}, random_state=0)
+    low = ordered[y == "low", 1].mean()
+    assert low == pytest.approx(each[0][:, 1].mean(), abs=0.25)
+
+
+def test_rare_levels_are_shown_more_and_draws_corrected():
+    X = table(2000)
+    X["label"] = np.where(
+        np.arange(2000) < 30, "c", np.where(X["number"] < 0, "a", "b")
+    )
+    model = small(max_iter=300, balance=0.5, early_stopping=False).fit(X)
+    net = model.net_.module_
+    inputs = model._dataset(model._validate(X), None).tensors[0]
+    weights = net.tilt(inputs)
+    assert weights.mean().item() == pytest.approx(1.0, abs=1e-5)
+    rare = inputs[:, model._layout.blocks[0].start + 2] == 1
+    assert weights[rare].min() > 2.5
+    # Rows made have the tilted share, rows drawn that of the data.
+    torch.manual_seed(0)
+    with torch.no_grad():
+        made = model.net_.averaged_(torch.zeros((20_000, 0)))
+    at = model._layout.blocks[0].start + 2
+    tilted = (weights * inputs[:, at]).mean().item()
+    assert made[:, at].mean().item() == pytest.approx(tilted, rel=0.4)
+    drawn = (model.sample(20_000, random_state=0)["label"] == "c").mean()
+    assert drawn == pytest.approx(0.015, rel=0.5)
+    # A draw that keeps rows of the tilted data gives the data.
+    generator = torch.Generator().manual_seed(0)
+    ends = weights.double().cumsum(0)
+    shown = torch.searchsorted(
+        ends, torch.rand(200_000, dtype=torch.float64) * ends[-1]
+    )
+    kept = inputs[shown][net.tilt.keeps(inputs[shown], generator)]
+    assert len(kept) == pytest.approx(100_000, rel=0.02)
+    difference = (kept.mean(dim=0) - inputs.mean(dim=0)).abs().max().item()
+    assert difference < 0.015
