@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ _DENSE = 128
 
 
 class ImageReader(nn.Module):
-    """Convolutions over maps that become coarser, then a perceptron.
+    """Convolutions that make maps coarser, then a perceptron.
 
     What is known besides is one more channel at the start, and goes to the end too.
 
@@ -37,18 +38,17 @@ class ImageReader(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        n, size = shape[0] + (n_extra > 0), shape[1:]
+        n, *size = shape
         self.drawn = nn.Linear(n_extra, math.prod(size)) if n_extra else None
         layers: list[nn.Module] = []
-        sizes = map_sizes(size, len(channels))
-        for at, own in enumerate(channels):
-            stride = 2 if at else 1
-            layers += [nn.Conv2d(n, own, 3, stride, padding=1), nn.LeakyReLU(SLOPE)]
-            if at:
-                layers.append(ResidualMaps(own))
-            n = own
+        for a, b in pairwise((n + (n_extra > 0), *channels)):
+            odd = (0, size[1] % 2, 0, size[0] % 2)
+            layers += [nn.ZeroPad2d(odd)] if any(odd) else []
+            layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+            size = _halves(size)
         self.maps = nn.Sequential(*layers, nn.Flatten())
-        self.end = Perceptron(n * math.prod(sizes[-1]) + n_extra, n_out, (_DENSE,))
+        n_last = channels[-1] * math.prod(size)
+        self.end = Perceptron(n_last + n_extra, n_out, (_DENSE,))
 
     def forward(self, inputs: Tensor, extra: Tensor) -> Tensor:
         maps = inputs.reshape(-1, *self.shape)
@@ -60,7 +60,7 @@ class ImageReader(nn.Module):
 
 
 class ImageWriter(nn.Module):
-    """A layer, then convolutions over maps that become finer.
+    """A layer, then transposed convolutions that make maps finer.
 
     Parameters
     ----------
@@ -76,66 +76,45 @@ class ImageWriter(nn.Module):
         self, n_in: int, shape: tuple[int, ...], channels: tuple[int, ...]
     ) -> None:
         super().__init__()
-        *finer, coarsest = map_sizes(shape[1:], len(channels))
-        n = channels[-1]
+        sizes = [list(shape[1:])]
+        for _ in channels:
+            sizes.append(_halves(sizes[-1]))
+        coarsest = (channels[-1], *sizes.pop())
         layers: list[nn.Module] = [
-            nn.Linear(n_in, n * math.prod(coarsest)),
-            nn.LeakyReLU(SLOPE),
-            nn.Unflatten(1, (n, *coarsest)),
-            ResidualMaps(n),
+            nn.Linear(n_in, math.prod(coarsest)),
+            nn.Unflatten(1, coarsest),
         ]
-        for own, size in zip(channels[-2::-1], finer[::-1], strict=True):
-            layers += [
-                nn.Upsample(size),
-                nn.Conv2d(n, own, 3, padding=1),
-                nn.LeakyReLU(SLOPE),
-                ResidualMaps(own),
-            ]
-            n = own
-        self.layers = nn.Sequential(
-            *layers, nn.Conv2d(n, shape[0], 3, padding=1), nn.Flatten()
-        )
+        for a, b in pairwise((*channels[::-1], shape[0])):
+            height, width = sizes.pop()
+            layers += [nn.LeakyReLU(SLOPE), Finer(a, b, height, width)]
+        self.layers = nn.Sequential(*layers, nn.Flatten())
 
     def forward(self, *inputs: Tensor) -> Tensor:
         out: Tensor = self.layers(torch.cat(inputs, dim=1))
         return out
 
 
-class ResidualMaps(nn.Module):
-    """Two convolutions and what they add to maps; they start by adding little.
+class Finer(nn.Module):
+    """A transposed convolution to maps of twice the height and width.
 
     Parameters
     ----------
-    channels : int
+    n_in, n_out : int
         Number of channels.
+    height, width : int
+        What maps are cut to.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, n_in: int, n_out: int, height: int, width: int) -> None:
         super().__init__()
-        self.inner = nn.Conv2d(channels, channels, 3, padding=1)
-        self.outer = nn.Conv2d(channels, channels, 3, padding=1)
-        with torch.no_grad():
-            self.outer.weight.mul_(0.1)
+        self.maps = nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1)
+        self.height = height
+        self.width = width
 
-    def forward(self, h: Tensor) -> Tensor:
-        inner = nn.functional.leaky_relu(self.inner(h), SLOPE)
-        return nn.functional.leaky_relu(h + self.outer(inner), SLOPE)
+    def forward(self, maps: Tensor) -> Tensor:
+        out: Tensor = self.maps(maps)[:, :, : self.height, : self.width]
+        return out
 
 
-def map_sizes(size: tuple[int, ...], n: int) -> list[tuple[int, int]]:
-    """Heights and widths of maps, each half of the one before, rounded up.
-
-    Parameters
-    ----------
-    size : tuple of int
-        Height and width of the first.
-    n : int
-        Number of maps.
-
-    Returns
-    -------
-    sizes : list of tuple of int
-        Heights and widths.
-    """
-    height, width = size
-    return [(-(-height >> at), -(-width >> at)) for at in range(n)]
+def _halves(size: list[int]) -> list[int]:
+    return [-(-length // 2) for length in size]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sklgen.neural._architectures import reader, writer
-from sklgen.neural._convolutional import ImageWriter, ResidualMaps, map_sizes
+from sklgen.neural._convolutional import Finer, ImageReader, ImageWriter
 from sklgen.neural._recurrent import Recurrent, SequenceWriter
 
 SHAPES = [
@@ -106,24 +106,37 @@ def test_first_and_second_derivatives_in_double(architecture, shape, hidden):
     assert torch.autograd.gradcheck(write, [z[:, :2].requires_grad_(), extra])
 
 
-def test_maps_become_half_as_high_and_wide():
-    assert map_sizes((28, 9), 4) == [(28, 9), (14, 5), (7, 3), (4, 2)]
-    assert map_sizes((1, 2), 3) == [(1, 2), (1, 1), (1, 1)]
+def test_maps_become_half_as_high_and_wide_rounded_up():
+    read = ImageReader((1, 5, 14), 0, 1, (2, 3, 4))
+    maps, sizes = torch.zeros(1, 1, 5, 14), []
+    for layer in read.maps[:-1]:
+        maps = layer(maps)
+        if isinstance(layer, torch.nn.Conv2d):
+            sizes.append(tuple(maps.shape[1:]))
+    assert sizes == [(2, 3, 7), (3, 2, 4), (4, 1, 2)]
+    write = ImageWriter(2, (1, 5, 14), (2, 3, 4))
+    maps, sizes = torch.zeros(1, 2), []
+    for layer in write.layers[:-1]:
+        maps = layer(maps)
+        if isinstance(layer, torch.nn.Unflatten | Finer):
+            sizes.append(tuple(maps.shape[1:]))
+    assert sizes == [(4, 1, 2), (3, 2, 4), (2, 3, 7), (1, 5, 14)]
 
 
 def test_convolutions_follow_what_moves():
-    maps = ResidualMaps(3)
-    x = torch.zeros(1, 3, 12, 12)
-    x[:, :, 3:6, 3:6] = torch.randn(1, 3, 3, 3)
-    moved = torch.roll(x, (2, 1), (2, 3))
-    there = torch.roll(maps(x), (2, 1), (2, 3))
-    inner = slice(3, -3)  # beyond the reach of the margins
-    torch.testing.assert_close(maps(moved)[..., inner, inner], there[..., inner, inner])
+    image = torch.zeros(1, 1, 16, 16)
+    image[..., 4:8, 4:8] = torch.randn(4, 4)
+    coarser = ImageReader((1, 16, 16), 0, 1, (3,)).maps[0]
+    moved = coarser(torch.roll(image, (4, 2), (2, 3)))
+    torch.testing.assert_close(moved, torch.roll(coarser(image), (2, 1), (2, 3)))
+    finer = Finer(1, 3, 32, 32)
+    moved = finer(torch.roll(image, (4, 2), (2, 3)))
+    torch.testing.assert_close(moved, torch.roll(finer(image), (8, 4), (2, 3)))
 
 
 def test_images_are_rows_of_pixels_channel_by_channel():
     write = ImageWriter(2, (2, 5, 4), (3,))
-    last = write.layers[-2]
+    last = write.layers[-2].maps
     with torch.no_grad():
         last.weight.zero_()
         last.bias.copy_(torch.tensor([1.0, 2.0]))
