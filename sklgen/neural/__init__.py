@@ -1,5 +1,6 @@
 """Generators that are neural networks: trained by steps, drawn from at once."""
 
 from sklgen.neural._gan import GAN
+from sklgen.neural._vae import VAE
 
-__all__ = ["GAN"]
+__all__ = ["GAN", "VAE"]
