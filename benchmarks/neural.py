@@ -29,7 +29,7 @@ from sklearn.model_selection import train_test_split
 
 from sklgen.metrics import classifier_two_sample_test, train_synthetic_test_real
 from sklgen.mixture import TabularMixture
-from sklgen.neural import GAN
+from sklgen.neural import GAN, VAE
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ MODELS = {
         tables=False,
         modes=True,
     ),
+    "VAE": Model(lambda seed: VAE(random_state=seed)),
 }
 if importlib.util.find_spec("ctgan"):
     MODELS["CTGAN"] = Model(lambda seed: Peer("CTGAN", seed))
