@@ -157,4 +157,4 @@ def _default_hidden(architecture: str, shape: tuple[int, ...]) -> tuple[int, ...
     if architecture == "conv":
         halvings = max(2, math.ceil(math.log2(min(shape[1:]) / _SMALLEST)))
         return tuple(min(32 << at, 128) for at in range(halvings))
-    return (128,) if architecture == "recurrent" else (256, 256)
+    return (64,) if architecture == "recurrent" else (256, 256)

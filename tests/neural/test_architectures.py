@@ -152,9 +152,19 @@ def test_steps_do_not_know_later_ones():
     assert (net(other)[:, 4:] != net(steps)[:, 4:]).all()
 
 
+def test_states_of_all_layers_start_where_they_are_told():
+    net = Recurrent(2, (4, 3))
+    steps, start = torch.randn(5, 1, 2), torch.randn(5, 7)
+    torch.testing.assert_close(net(steps), net(steps, torch.zeros(5, 7)))
+    first = net.layers[0](steps, start[None, :, :4].contiguous())[0]
+    second = net.layers[1](first, start[None, :, 4:].contiguous())[0]
+    torch.testing.assert_close(net(steps, start), second)
+
+
 def test_a_longer_sequence_begins_like_a_shorter_one():
     long, short = SequenceWriter(3, (7, 2), (4,)), SequenceWriter(3, (5, 2), (4,))
-    short.load_state_dict(long.state_dict())
+    state = long.state_dict()
+    short.load_state_dict(state | {"clock.weight": state["clock.weight"][:5]})
     z = torch.randn(6, 3)
     torch.testing.assert_close(short(z), long(z)[:, :10])
 
