@@ -104,7 +104,7 @@ class CellMap:
 def _cells(low: Array, high: Array, offset: Array) -> Cells:
     """Cells between normal scores."""
     point = low == high
-    mirrored = low + high > 0
+    mirrored = low > -high
     left = np.clip(np.where(mirrored, -high, low), -_FARTHEST, None)
     right = np.clip(np.where(mirrored, -low, high), -_FARTHEST, None)
     tiny = np.finfo(float).tiny

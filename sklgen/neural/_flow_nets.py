@@ -12,10 +12,22 @@ from torch import Tensor, nn
 
 _LOG_ROOT = 0.5 * math.log(2 * math.pi)
 _VALIDATION_SEED = 0
+# A share of a wide normal law, lest a row between those of fit cost thousands of nats.
+_SHARE = 1e-4
+_WIDTH = 2.0
+_HIDDEN = (64, 64)
+_FLOWS = {
+    "maf": zuko.flows.MAF,
+    "nsf": zuko.flows.NSF,
+    "realnvp": zuko.flows.RealNVP,
+}
+_N_TRANSFORMS = {"maf": 5, "nsf": 3, "realnvp": 6}
 
 
 class FlowLoss(nn.Module):
     """A flow, and what each row loses under it.
+
+    A wide normal law has a small share in the density.
 
     Parameters
     ----------
@@ -52,14 +64,23 @@ class FlowLoss(nn.Module):
         points, log_ratio = fill(start, width, sign, noise)
         return -self.log_density(points, classes) - log_ratio - offset
 
-    def law(self, classes: Tensor) -> Any:
-        """The distribution of points."""
-        return self.flow(classes if classes.shape[1] else None)
-
     def log_density(self, points: Tensor, classes: Tensor) -> Tensor:
         """Log-densities of points."""
-        out: Tensor = self.law(classes).log_prob(points)
+        law = self._law(classes)
+        wide = -0.5 * (points / _WIDTH) ** 2 - _LOG_ROOT - math.log(_WIDTH)
+        out: Tensor = torch.logaddexp(
+            law.log_prob(points) + math.log1p(-_SHARE),
+            wide.sum(dim=1) + math.log(_SHARE),
+        )
         return out
+
+    def draw(self, classes: Tensor, normal: Tensor, uniform: Tensor) -> Tensor:
+        """Points of standard normal vectors, and of one uniform number for each."""
+        points: Tensor = self._law(classes).transform.inv(normal)
+        return torch.where(uniform[:, None] < _SHARE, _WIDTH * normal, points)
+
+    def _law(self, classes: Tensor) -> Any:
+        return self.flow(classes if classes.shape[1] else None)
 
 
 def fill(
@@ -82,15 +103,20 @@ def make_flow(
     architecture: str,
     n_features: int,
     n_classes: int,
-    n_transforms: int,
-    hidden: tuple[int, ...],
+    *,
+    n_transforms: int | None,
+    hidden: tuple[int, ...] | None,
     n_bins: int,
 ) -> Any:
-    """A flow of zuko."""
-    options = {"transforms": n_transforms, "hidden_features": hidden}
+    """A flow of zuko; None takes what suits the architecture."""
+    options: dict[str, Any] = {
+        "transforms": n_transforms or _N_TRANSFORMS[architecture],
+        "hidden_features": hidden or _HIDDEN,
+        # Smooth, so that rounding of rows does not grow while they are fitted.
+        "activation": nn.GELU,
+    }
     if architecture == "nsf":
-        return zuko.flows.NSF(n_features, n_classes, bins=n_bins, passes=2, **options)
-    flow: Callable[..., Any] = {"maf": zuko.flows.MAF, "realnvp": zuko.flows.RealNVP}[
-        architecture
-    ]
-    return flow(n_features, n_classes, **options)
+        # Two passes make coupling layers, which are inverted as fast as evaluated.
+        options.update(bins=n_bins, passes=2)
+    make: Callable[..., Any] = _FLOWS[architecture]
+    return make(n_features, n_classes, **options)
