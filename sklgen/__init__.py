@@ -15,6 +15,7 @@ _subpackages = [
     "mcmc",
     "metrics",
     "mixture",
+    "neural",
     "plotting",
     "topics",
     "utils",

@@ -18,11 +18,14 @@ def _make(path: str, params: dict[str, Any]) -> Any:
 
 
 def _instances(
-    path: str, variants: dict[str, dict[str, Any]]
+    path: str, variants: dict[str, dict[str, Any]], **short: int
 ) -> dict[str, Callable[[], Any]]:
-    """Name the default instance by its class, the others by class and variant."""
+    """Name the default instance by its class, the others by class and variant.
+
+    `short` are steps that are enough for checks, in place of the default ones.
+    """
     name = path.rsplit(".", 1)[1]
-    table: dict[str, Callable[[], Any]] = {name: partial(_make, path, {})}
+    table: dict[str, Callable[[], Any]] = {name: partial(_make, path, short)}
     for variant, params in variants.items():
         table[f"{name}-{variant}"] = partial(_make, path, params)
     return table
@@ -151,6 +154,36 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "kmeans": {"n_components": 3, "init_params": "kmeans", "n_init": 2},
             "families": {"n_components": 2, "families": {0: "gaussian"}},
         },
+    ),
+    **_instances(
+        "neural.GAN",
+        {
+            "wasserstein": {
+                "max_iter": 60,
+                "loss": "wgan-gp",
+                "batch_size": 20,
+                "early_stopping": False,
+            },
+        },
+        max_iter=3,
+    ),
+    **_instances(
+        "neural.NormalizingFlow",
+        {
+            "nsf": {
+                "architecture": "nsf",
+                "n_transforms": 1,
+                "hidden": (16,),
+                "max_iter": 20,
+            },
+            "realnvp": {
+                "architecture": "realnvp",
+                "n_transforms": 2,
+                "max_iter": 30,
+                "early_stopping": False,
+            },
+        },
+        max_iter=60,
     ),
     **_instances(
         "topics.LDAMixture",
