@@ -97,7 +97,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         loss, and to stop when it no longer falls.
     validation_fraction : float, default=0.1
         Share of the rows that are held out.
-    n_iter_no_change : int, default=20
+    n_iter_no_change : int, default=10
         Number of epochs without a smaller loss after which training stops. An epoch is
         a pass over the rows, of at least 50 steps.
     callbacks : list or None, default=None
@@ -222,7 +222,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         learning_rate: float = 1e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
+        n_iter_no_change: int = 10,
         callbacks: Any = None,
         device: str = "cpu",
         warm_start: bool = False,
@@ -271,6 +271,12 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
 
     def _make_net(self, dataset: RowsOf, **options: Any) -> LossNet:
         layout, reader = self._layout, self._reader
+        if self.sample_shape is not None and layout.levels:
+            raise ValueError(
+                f"sample_shape={self.sample_shape} needs rows of numbers alone, but X "
+                "has categories, or cells that miss: encode or drop categories, and "
+                "set keep_missing=False to learn from rows with missing cells."
+            )
         n_columns = layout.n_numbers + len(layout.levels)
         self.n_latent_ = self.n_latent or min(_MOST_LATENT, n_columns)
         shape = Shape(

@@ -260,3 +260,15 @@ def test_images_have_black_and_white():
     hidden[:, 3] = np.nan
     errors = np.mean((model.impute(hidden)[:, 3] - images[:, 3]) ** 2)
     assert errors < 0.5 * images[:, 3].var()
+
+
+def test_images_with_missing_cells():
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(200, 1)) + 0.3 * rng.normal(size=(200, 16))
+    hidden = np.where(rng.random(images.shape) < 0.3, np.nan, images)
+    model = VAE(1, sample_shape=(1, 4, 4), random_state=0, hidden=(32,), max_iter=300)
+    with pytest.raises(ValueError, match="keep_missing=False"):
+        model.fit(hidden)
+    filled = model.set_params(keep_missing=False).fit(hidden).impute(hidden)
+    gone = np.isnan(hidden)
+    assert np.mean((filled - images)[gone] ** 2) < 0.4 * images[gone].var()
