@@ -42,7 +42,7 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
     architecture : {"maf", "nsf", "realnvp"}, default="maf"
         How columns are mapped: each by a shift and a scale that depend on the columns
         before it ("maf", masked autoregressive [2]_), half of them by splines that
-        depend on the others ("nsf" [3]_: often better, several times slower), or half
+        depend on the others ("nsf" [3]_: often better, twice as slow), or half
         of them by shifts and scales ("realnvp" [4]_).
     n_transforms : int or None, default=None
         Number of maps, one after the other. None takes 5, for "nsf" 3, for "realnvp"
