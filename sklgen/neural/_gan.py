@@ -42,7 +42,8 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         recurrent layers over sequences.
     hidden : sequence of int or None, default=None
         Units of the blocks of a perceptron, channels of the maps of convolutions, or
-        units of recurrent layers. None takes what suits the architecture.
+        units of recurrent layers. None takes what suits the architecture, (128, 128)
+        for perceptrons.
     generator : Module, callable or None, default=None
         The user's network in place of that of `architecture`. A module is copied, and
         called with noise (n, `n_latent`) and, if `fit` has labels, with indicators
@@ -68,14 +69,14 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
     decay : float, default=0.998
         How much the running mean of the generator's weights keeps at each step. Rows
         are drawn from that mean.
-    max_iter : int, default=3000
+    max_iter : int, default=6000
         Number of steps, each with one batch for both networks.
-    batch_size : int, default=500
+    batch_size : int, default=250
         Number of rows of a batch; all of them if `fit` has fewer.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Step size of Adam for the generator. Over the last half of a fit both rates fall
         to 0.
-    critic_learning_rate : float, default=2e-3
+    critic_learning_rate : float, default=4e-3
         Step size for the critic.
     early_stopping : bool, default=True
         Whether to hold out rows, to keep the networks of the epoch whose draws have the
@@ -142,6 +143,12 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
     a grid, such as integers, are spread over their cells in each batch anew, so that
     the critic does not know them by their gaps.
 
+    Where the numbers of a column have clusters, with gaps between them that are long
+    for their spread, a draw has a cluster and a place within, so that none falls into
+    a gap; networks of the user make numbers alone. Conditions of `where` and the
+    correction for `balance` hold because draws that do not fit are thrown away: both
+    leave the law of the model as it is, whatever the column.
+
     A step takes time proportional to `batch_size` times the number of weights, on one
     thread; fits have the same bits for one seed, and do not depend on the order of
     rows. Memory grows with the typed rows.
@@ -195,10 +202,10 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         penalty_every: int = 4,
         temperature: float = 0.5,
         decay: float = 0.998,
-        max_iter: int = 3000,
-        batch_size: int = 500,
-        learning_rate: float = 1e-3,
-        critic_learning_rate: float = 2e-3,
+        max_iter: int = 6000,
+        batch_size: int = 250,
+        learning_rate: float = 2e-3,
+        critic_learning_rate: float = 4e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 30,

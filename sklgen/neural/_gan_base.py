@@ -23,6 +23,9 @@ from sklgen.neural._gan_net import AdversarialNet, Spread
 from sklgen.neural._labels import Codes
 from sklgen.neural._net import BLOCK, RowsOf
 
+# Units of the blocks of perceptrons: more steps in a time are worth more than more.
+_HIDDEN = (128, 128)
+
 
 class BaseAdversarial(BaseNeural):
     """A generator and a critic that are made for the rows of `fit`."""
@@ -139,7 +142,9 @@ class BaseAdversarial(BaseNeural):
 
     @property
     def _hidden(self) -> tuple[int, ...] | None:
-        return None if self.hidden is None else tuple(self.hidden)
+        if self.hidden is None:
+            return _HIDDEN if self.architecture == "mlp" else None
+        return tuple(self.hidden)
 
     def _dataset(self, typed: NDArray[Any], codes: Codes | None) -> RowsOf:
         """Tensors of rows, of classes, and of the ends of cells in probability."""

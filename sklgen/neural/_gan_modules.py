@@ -55,12 +55,16 @@ class Clusters(nn.Module):
         return indicators
 
     def number(self, raw: Tensor, indicators: Tensor) -> Tensor:
-        """The number at a place within the cluster, of any number for the place."""
-        begin, end = (indicators @ self.ends.to(raw)).T
-        share = begin + (end - begin) * torch.special.ndtr(raw[:, self.column])
-        score = torch.special.ndtri(share.clamp(1e-6, 1.0 - 1e-6))
-        number: Tensor = (score - self.center) / self.scale
-        return number[:, None]
+        """The number at a place within the cluster, of any number for the place.
+
+        All clusters have a place, so that the indicators' gradients are bounded.
+        """
+        begin, end = self.ends.T
+        share = begin + (end - begin) * torch.special.ndtr(raw[:, self.column, None])
+        scores = torch.special.ndtri(share.clamp(1e-6, 1.0 - 1e-6))
+        numbers = (scores - self.center) / self.scale
+        number: Tensor = (indicators * numbers).sum(dim=1, keepdim=True)
+        return number
 
 
 class Heads(nn.Module):

@@ -181,8 +181,10 @@ class AdversarialNet(NeuralNet):
     def _teach_generator(self, real: Tensor, drawn: Tensor, classes: Tensor) -> Tensor:
         self.critic_.requires_grad_(requires_grad=False)
         self.optimizer_.zero_grad(set_to_none=True)
-        says = self.critic_(torch.cat([real, drawn]), torch.cat([classes, classes]))
-        value = LOSSES[self.loss].generator(*says.chunk(2)).mean()
+        with torch.no_grad():
+            of_real = self.critic_(real, classes)
+        of_drawn = self.critic_(drawn, classes)
+        value = LOSSES[self.loss].generator(of_real, of_drawn).mean()
         torch.autograd.backward(value)
         self.optimizer_.step()
         self.critic_.requires_grad_(requires_grad=True)

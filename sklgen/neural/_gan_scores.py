@@ -12,6 +12,7 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
 )
+from torch import Tensor
 
 from sklgen._frames import narwhals, open_frame
 from sklgen._torch import one_thread
@@ -31,7 +32,7 @@ class AdversarialScores:
 
     if TYPE_CHECKING:
         net_: Any
-        class_shares_: NDArray[np.float64]
+        device: str
         _schema: Any
         _n_classes: int
         _validate: Any
@@ -83,44 +84,51 @@ class AdversarialScores:
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows, drawn ones or others.
         y : array-like of shape (n_samples,), default=None
-            Class of each row. None takes the mean over classes, by their shares.
+            Class of each row. None takes the class in which a row looks most real.
             Ignored where `fit` had no labels.
 
         Returns
         -------
         realism : ndarray of shape (n_samples,)
-            Numbers of any sign, to compare rows with each other: a critic that knows
-            all gives the log of the density of rows over that of draws, up to a
-            constant.
+            What the critic says, less what it says of draws of the class in the mean.
+            A critic that knows all says the log of the density of rows over that of
+            draws, up to a constant; where draws are good, it can hardly tell.
         """
         check_is_fitted(self)
         typed = self._validate(X)
         n, K = len(typed), self._n_classes
-        critic = in_double(self.net_.critic_.eval())
-        heads: Any = in_double(self.net_.averaged_.module.heads)
-        inputs = heads.read(self._inputs(self._schema.learn_from(typed)))
-        each: list[Codes | None]
-        if y is None or not K:
-            each = [np.full(n, k, dtype=np.intp) for k in range(K)] or [None]
-            shares = self.class_shares_ if K else np.ones(1)
-        else:
+        classes: list[Codes | None] = [np.full(n, k, dtype=np.intp) for k in range(K)]
+        if not K:
+            classes = [None]
+        elif y is not None:
             y = _check_y(y, estimator=self)
             check_consistent_length(X, y)
-            each, shares = [self._codes(y)], np.ones(1)
-        realism = np.zeros(n)
+            classes = [self._codes(y)]
         with one_thread(), torch.no_grad():
-            for codes, share in zip(each, shares, strict=True):
-                classes = self._classes(n, codes)
-                says = [
-                    critic(*pair)
-                    for pair in zip(
-                        torch.split(inputs, BLOCK),
-                        torch.split(classes, BLOCK),
-                        strict=True,
-                    )
-                ]
-                realism += share * torch.cat(says)[:, 0].cpu().numpy()
-        return realism.astype(typed.dtype, copy=False)
+            heads: Any = in_double(self.net_.averaged_.module.heads)
+            rows = heads.read(self._inputs(self._schema.learn_from(typed)))
+            usual = np.array([self._usual(code) for code in range(max(K, 1))])
+            each = [self._criticize(rows, codes) for codes in classes]
+        known = [0 if codes is None else codes for codes in classes]
+        realism = [a - usual[codes] for a, codes in zip(each, known, strict=True)]
+        return np.asarray(np.max(realism, axis=0), dtype=typed.dtype)
+
+    def _usual(self, code: int) -> float:
+        """What the critic says of draws of a class, in the mean."""
+        codes = np.full(_FEWEST_DRAWS, code) if self._n_classes else None
+        generator = torch.Generator(self.device).manual_seed(_SEED)
+        classes = self._classes(_FEWEST_DRAWS, codes).float()
+        draws = self.net_.averaged_.module.draw(classes, generator)
+        return float(self._criticize(draws.double(), codes).mean())
+
+    def _criticize(self, rows: Tensor, codes: Codes | None) -> NDArray[np.float64]:
+        critic = in_double(self.net_.critic_.eval())
+        blocks = [
+            torch.split(part, BLOCK) for part in (rows, self._classes(len(rows), codes))
+        ]
+        says = [critic(*block) for block in zip(*blocks, strict=True)]
+        values: NDArray[np.float64] = torch.cat(says)[:, 0].cpu().numpy()
+        return values
 
 
 def _with_labels(X: Any, labels: NDArray[Any]) -> Any:
