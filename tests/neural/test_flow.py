@@ -23,7 +23,7 @@ ARCHITECTURES = ("maf", "nsf", "realnvp")
 INSTANCES = [
     NormalizingFlow(max_iter=200, n_transforms=2),
     NormalizingFlow("nsf", n_transforms=1, hidden=(16,), max_iter=100),
-    NormalizingFlow("realnvp", n_transforms=3, max_iter=200, early_stopping=False),
+    NormalizingFlow("realnvp", n_transforms=2, max_iter=100, early_stopping=False),
 ]
 
 
