@@ -42,7 +42,7 @@ UNLABELLED = {
     "GAN recurrent": lambda seed: GAN(
         architecture="recurrent", max_iter=1500, random_state=seed, **SEQUENCES
     ),
-    "GAN mlp": lambda seed: GAN(max_iter=3000, random_state=seed, **SEQUENCES),
+    "GAN mlp": lambda seed: GAN(max_iter=4500, random_state=seed, **SEQUENCES),
 }
 
 
