@@ -22,7 +22,11 @@ from sklgen.neural._vae_rows import CellReader
 
 # How much the running mean of weights keeps at each step.
 _DECAY = 0.995
+# Latent dimensions by default, at most.
 _MOST_LATENT = 16
+# Networks learn from numbers in so many steps of a standard deviation: trainings grow
+# apart from differences in rounding, which single precision or another unit makes.
+_STEPS = 1024.0
 
 
 class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
@@ -90,7 +94,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         Largest number of steps, each with one batch.
     batch_size : int, default=256
         Number of rows of a batch; all of them if `fit` has fewer.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Step size of Adam.
     early_stopping : bool, default=True
         Whether to hold out rows, to keep the networks of the epoch with their smallest
@@ -219,7 +223,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         keep_missing: bool = True,
         max_iter: int = 4000,
         batch_size: int = 256,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -317,7 +321,9 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
 
     def _dataset(self, typed: NDArray[Any], codes: Codes | None) -> RowsOf:
         rows = self._schema.learn_from(typed)
-        tensors = [*self._reader.cells(rows, typed), self._classes(len(rows), codes)]
+        *numbers, observed = self._reader.cells(rows, typed)
+        tensors = [torch.round(part * _STEPS) / _STEPS for part in numbers]
+        tensors += [observed, self._classes(len(rows), codes)]
         return RowsOf(*(tensor.float().to(self.device) for tensor in tensors))
 
     def _train(self, train: RowsOf, valid: RowsOf | None) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
+from sklgen.neural._vae_inference import untempered
 from sklgen.neural._vae_laws import LAWS, Cells, Laws, log_likelihood
 from sklgen.neural._vae_prior import Prior
 from sklgen.neural._vae_rows import clipped_mean
@@ -107,6 +108,15 @@ def test_means_of_clipped_numbers(low, high):
     nodes = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
     draws = np.clip(mean[:, None] + scale[:, None] * nodes, low, high)
     np.testing.assert_allclose(found, draws.mean(axis=1), atol=1e-4)
+
+
+def test_deviations_of_untempered_posteriors():
+    # A normal prior, and a likelihood with these precisions.
+    precision, beta = np.array([0.0, 0.3, 5.0, 400.0]), 0.4
+    tempered = torch.from_numpy((1.0 + precision / beta) ** -0.5)
+    found = untempered(tempered, beta)
+    np.testing.assert_allclose(found, (1.0 + precision) ** -0.5)
+    assert untempered(torch.tensor([1.7]), beta) == pytest.approx(1.7)
 
 
 def test_density_and_points_of_a_prior():
