@@ -174,16 +174,23 @@ INSTANCES: dict[str, Callable[[], Any]] = {
                 "architecture": "nsf",
                 "n_transforms": 1,
                 "hidden": (16,),
-                "max_iter": 20,
+                "max_iter": 100,
             },
             "realnvp": {
                 "architecture": "realnvp",
                 "n_transforms": 2,
-                "max_iter": 30,
+                "max_iter": 100,
                 "early_stopping": False,
             },
         },
         max_iter=60,
+    ),
+    **_instances(
+        "neural.VAE",
+        {
+            "two": {"n_latent": 2, "hidden": (32,), "max_iter": 300},
+        },
+        max_iter=100,
     ),
     **_instances(
         "topics.LDAMixture",

@@ -13,28 +13,11 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklgen.neural import NormalizingFlow
 from sklgen.neural._flow_cells import _cells
-from sklgen.utils.estimator_checks import parametrize_with_contract
 
 ARCHITECTURES = ("maf", "nsf", "realnvp")
-INSTANCES = [
-    NormalizingFlow(max_iter=200, n_transforms=2),
-    NormalizingFlow("nsf", n_transforms=1, hidden=(16,), max_iter=100),
-    NormalizingFlow("realnvp", n_transforms=2, max_iter=100, early_stopping=False),
-]
-
-
-@parametrize_with_checks(INSTANCES)
-def test_scikit_learn(estimator, check):
-    check(estimator)
-
-
-@parametrize_with_contract(INSTANCES)
-def test_contract(estimator, check):
-    check(estimator)
 
 
 def correlated(n=300, seed=0):
