@@ -51,6 +51,7 @@ def table(n=300, seed=0):
     )
 
 
+@pytest.mark.slow
 def test_draws_depend_on_classes():
     rng = np.random.default_rng(0)
     y = rng.choice(["low", "high"], 400, p=[0.25, 0.75])
@@ -74,6 +75,7 @@ def test_draws_depend_on_classes():
         assert abs(usual.mean()) < 5 * usual.std() / np.sqrt(500) + 1e-6
 
 
+@pytest.mark.slow
 def test_tables_come_back_with_their_laws():
     X = table(1000)
     draws = (
@@ -99,6 +101,7 @@ def test_score_is_the_distance_to_draws_of_one_seed():
     assert model.score(X, sample_weight=weight) == expected
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept():
     X = np.random.default_rng(0).normal(size=(300, 2))
     model = small(max_iter=500, learning_rate=0.02, random_state=1).fit(X)
@@ -127,6 +130,7 @@ def test_one_row_and_batches_of_one_row():
     assert np.isfinite(small(max_iter=3, batch_size=1).fit(table()).score(table()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["r3gan", "wgan-gp", "non_saturating"])
 def test_every_loss_finds_two_groups(loss):
     rng = np.random.default_rng(0)
@@ -147,6 +151,7 @@ def test_divergence_names_the_step():
         small(learning_rate=1e30, critic_learning_rate=1e30).fit(X)
 
 
+@pytest.mark.slow
 def test_copies_and_searches():
     X = table()
     model = small(max_iter=20).fit(X)
@@ -285,6 +290,7 @@ def test_where_keeps_classes():
     assert low == pytest.approx(each[0][:, 1].mean(), abs=0.25)
 
 
+@pytest.mark.slow
 def test_rare_levels_are_shown_more_and_draws_corrected():
     X = table(2000)
     X["label"] = np.where(
@@ -316,3 +322,29 @@ def test_rare_levels_are_shown_more_and_draws_corrected():
     assert len(kept) == pytest.approx(100_000, rel=0.02)
     difference = (kept.mean(dim=0) - inputs.mean(dim=0)).abs().max().item()
     assert difference < 0.015
+
+
+def ring():
+    angles = 2 * np.pi * np.arange(8) / 8
+    return 2 * np.column_stack([np.cos(angles), np.sin(angles)]), 0.02
+
+
+def grid():
+    return np.array([(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)]), 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modes", [ring, grid])
+def test_no_mode_is_missed(modes):
+    rng = np.random.default_rng(0)
+    centers, deviation = modes()
+    X = centers[rng.integers(len(centers), size=10_000)]
+    X = X + deviation * rng.normal(size=X.shape)
+    draws = GAN(max_iter=2000, random_state=0).fit(X).sample(10_000, random_state=0)
+    distances = np.linalg.norm(draws[:, None] - centers, axis=2)
+    inside = distances.min(axis=1) < 3 * deviation
+    assert inside.mean() >= 0.95
+    counts = np.bincount(distances.argmin(axis=1)[inside], minlength=len(centers))
+    shares = counts / inside.sum() * len(centers)
+    assert shares.min() > 0.5
+    assert shares.max() < 2.0
