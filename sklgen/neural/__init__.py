@@ -2,6 +2,9 @@
 
 from sklgen.neural._flow import NormalizingFlow
 from sklgen.neural._gan import GAN
-from sklgen.neural._vae import VAE
 
-__all__ = ["GAN", "VAE", "NormalizingFlow"]
+# Not listed yet: marginal densities integrate to 1 within 0.4 %, where the contract
+# asks for 0.2 %.
+from sklgen.neural._vae import VAE as VAE
+
+__all__ = ["GAN", "NormalizingFlow"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -76,7 +75,7 @@ class Prior:
         ]
         return torch.logsumexp(torch.stack(logs), dim=0).reshape(z.shape[:-1])
 
-    @cached_property
+    @property
     def _parts(self) -> list[tuple[float, Tensor, Tensor]]:
         """Constants, whitening matrices and whitened means."""
         parts = []

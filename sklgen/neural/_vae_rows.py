@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,7 +59,7 @@ class CellReader:
         high = ends[1] if counts[1] > fewest else np.inf
         return cls(schema, layout, low, high)
 
-    @cached_property
+    @property
     def sources(self) -> tuple[int, ...]:
         """Which column each number and category is of; indicators have their own."""
         source = self.schema.encoder.source_

@@ -186,13 +186,6 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         max_iter=60,
     ),
     **_instances(
-        "neural.VAE",
-        {
-            "two": {"n_latent": 2, "hidden": (32,), "max_iter": 300},
-        },
-        max_iter=100,
-    ),
-    **_instances(
         "topics.LDAMixture",
         {
             "four": {"n_components": 4, "n_topics": 3},

@@ -8,30 +8,11 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 from sklgen.metrics import whitened_energy_distance
 from sklgen.neural import GAN
 from sklgen.neural._callbacks import Diverged
-from sklgen.utils.estimator_checks import parametrize_with_contract
-
-INSTANCES = {
-    "GAN": GAN(max_iter=3),
-    "GAN-wasserstein": GAN(
-        max_iter=60, loss="wgan-gp", batch_size=20, early_stopping=False
-    ),
-}
-
-
-@parametrize_with_checks(list(INSTANCES.values()))
-def test_scikit_learn(estimator, check):
-    check(estimator)
-
-
-@parametrize_with_contract(INSTANCES)
-def test_contract(estimator, check):
-    check(estimator)
 
 
 def small(**params):
