@@ -170,12 +170,6 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     **_instances(
         "neural.NormalizingFlow",
         {
-            "nsf": {
-                "architecture": "nsf",
-                "n_transforms": 1,
-                "hidden": (16,),
-                "max_iter": 100,
-            },
             "realnvp": {
                 "architecture": "realnvp",
                 "n_transforms": 2,

@@ -2,6 +2,8 @@
 
 import itertools
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -211,3 +213,14 @@ def test_cells_in_the_tails_keep_their_probability():
     assert_allclose(cells.width[0], [p, p, 1, 0], rtol=1e-10)
     assert_allclose(cells.offset, 2 * np.log(p))
     assert cells.start[0, 3] == 1.0
+
+
+def test_importing_flows_leaves_the_checks_of_distributions():
+    code = (
+        "import torch.distributions as D, sklgen.neural;"
+        "print(D.Distribution._validate_args)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "True"
