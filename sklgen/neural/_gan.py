@@ -75,7 +75,7 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         Number of rows of a batch; all of them if `fit` has fewer.
     learning_rate : float, default=2e-3
         Step size of Adam for the generator. Over the last half of a fit both rates fall
-        to 0.
+        to 0, unless it is of one epoch.
     critic_learning_rate : float, default=4e-3
         Step size for the critic.
     early_stopping : bool, default=True

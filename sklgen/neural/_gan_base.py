@@ -100,7 +100,6 @@ class BaseAdversarial(BaseNeural):
             optimizer=torch.optim.Adam,
             optimizer__betas=(0.0, 0.99),
             critic_optimizer__betas=(0.0, 0.99),
-            critic_optimizer__lr=self.critic_learning_rate,
             **options,
         )
 
@@ -110,8 +109,11 @@ class BaseAdversarial(BaseNeural):
 
     def _options(self, steps: int, total: int) -> dict[str, Any]:
         # A single epoch, such as those of partial_fit, keeps the learning rates.
-        horizon = total if total > steps else None
-        return {**super()._options(steps, total), "horizon": horizon}
+        own = {
+            "critic_lr": self.critic_learning_rate,
+            "horizon": total if total > steps else None,
+        }
+        return super()._options(steps, total) | own
 
     def _generator(self, heads: Heads, tilt: Tilt, n_classes: int) -> Generator:
         sizes = (self.n_latent, n_classes, heads.width)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PassthroughScoring
 from torch import Tensor, nn
 
 from sklgen.neural._gan_balance import TiltedBatches
 from sklgen.neural._gan_distance import EnergyDistance
 from sklgen.neural._gan_losses import LOSSES
-from sklgen.neural._net import Average, check_finite
+from sklgen.neural._net import SteppedNet, check_finite
 
 # Rows are drawn for at least this many validation rows; few are asked repeatedly.
 _FEWEST_DRAWS = 500
@@ -54,7 +52,7 @@ class Spread:
         return torch.cat([spread, inputs[:, low.shape[1] :]], dim=1)
 
 
-class AdversarialNet(NeuralNet):
+class AdversarialNet(SteppedNet):
     """A generator and a critic, trained against each other.
 
     What `fit` leaves is `averaged_`, the running mean of the generator's weights, which
@@ -72,8 +70,6 @@ class AdversarialNet(NeuralNet):
         Weight of the critic's slopes.
     penalty_every : int
         Steps from one penalty to the next, each of which counts as many times.
-    decay : float
-        How much the running mean keeps at each step.
     horizon : int or None
         Steps of this run, over the last half of which learning rates fall; None keeps
         them.
@@ -81,13 +77,16 @@ class AdversarialNet(NeuralNet):
         What makes batches continuous.
     distance : EnergyDistance
         What tells how far drawn rows are from real ones.
+    critic_lr : float
+        Learning rate of the critic; that of the generator is `lr`.
     critic_optimizer : type
         Optimizer of the critic; that of the generator is `optimizer`.
     **kwargs : dict
-        Parameters of skorch's net.
+        Parameters of `SteppedNet`.
     """
 
     kept = ("averaged", "module", "critic")
+    told = ("train_loss", "critic_loss")
 
     def __init__(
         self,
@@ -97,10 +96,10 @@ class AdversarialNet(NeuralNet):
         loss: str,
         penalty: float,
         penalty_every: int,
-        decay: float,
         horizon: int | None,
         spread: Spread,
         distance: EnergyDistance,
+        critic_lr: float,
         critic_optimizer: Any = torch.optim.Adam,
         **kwargs: Any,
     ) -> None:
@@ -108,46 +107,26 @@ class AdversarialNet(NeuralNet):
         self.loss = loss
         self.penalty = penalty
         self.penalty_every = penalty_every
-        self.decay = decay
         self.horizon = horizon
         self.spread = spread
         self.distance = distance
+        self.critic_lr = critic_lr
         self.critic_optimizer = critic_optimizer
-        super().__init__(module, criterion=nn.Identity, **kwargs)
+        super().__init__(module, **kwargs)
 
     @property
-    def n_steps(self) -> int:
-        """Number of steps made so far."""
-        return int(self.averaged_.n_steps)
+    def trained(self) -> dict[str, tuple[nn.Module, float]]:
+        """The generator and the critic."""
+        return {
+            "optimizer": (self.module_, self.lr),
+            "critic_optimizer": (self.critic_, self.critic_lr),
+        }
 
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Any]]:
-        return [
-            ("epoch_timer", EpochTimer()),
-            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("critic_loss", PassthroughScoring("critic_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring("valid_loss")),
-        ]
-
-    def initialize_module(self) -> AdversarialNet:
-        super().initialize_module()
+    def initialize_module(self) -> Self:
         self.critic_ = self.initialized_instance(
             self.critic, self.get_params_for("critic")
         )
-        self.averaged_ = Average(self.module_, self.decay)
-        return self
-
-    def initialize_optimizer(self, triggered_directly: Any = None) -> AdversarialNet:
-        for name, module in {"": self.module_, "critic_": self.critic_}.items():
-            name += "optimizer"
-            args, kwargs = self.get_params_for_optimizer(
-                name, module.named_parameters()
-            )
-            optimizer = getattr(self, name)(*args, **kwargs)
-            for group in optimizer.param_groups:
-                group["initial_lr"] = group["lr"]
-            setattr(self, name + "_", optimizer)
-        return self
+        return super().initialize_module()
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
         super().on_train_begin(*args, **kwargs)
@@ -160,7 +139,6 @@ class AdversarialNet(NeuralNet):
         drawn = self.module_.train()(classes)
         critic_loss = self._teach_critic(real, drawn.detach(), classes)
         loss = self._teach_generator(real, drawn, classes)
-        check_finite(critic_loss, loss)
         self.averaged_.update(self.module_)
         self.history.record_batch("critic_loss", critic_loss.item())
         return {"loss": loss, "y_pred": None}
@@ -174,6 +152,7 @@ class AdversarialNet(NeuralNet):
         if self.n_steps % self.penalty_every == 0:
             slopes = loss.penalty(critic, real, drawn, classes).mean()
             total = value + self.penalty * self.penalty_every * slopes
+        check_finite(total)
         torch.autograd.backward(total)
         self.critic_optimizer_.step()
         return value.detach()
@@ -184,10 +163,11 @@ class AdversarialNet(NeuralNet):
         with torch.no_grad():
             of_real = self.critic_(real, classes)
         of_drawn = self.critic_(drawn, classes)
+        self.critic_.requires_grad_(requires_grad=True)
         value = LOSSES[self.loss].generator(of_real, of_drawn).mean()
+        check_finite(value)
         torch.autograd.backward(value)
         self.optimizer_.step()
-        self.critic_.requires_grad_(requires_grad=True)
         return value.detach()
 
     def _schedule(self) -> None:
@@ -195,10 +175,7 @@ class AdversarialNet(NeuralNet):
         if self.horizon is None:
             return
         left = 1.0 - (self.n_steps - self.begin_) / self.horizon
-        share = math.sin(math.pi * min(left, 0.5)) ** 2
-        for optimizer in (self.optimizer_, self.critic_optimizer_):
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * share
+        self.set_rates(math.sin(math.pi * min(left, 0.5)) ** 2)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 (skorch's signature)
         if training and self.module_.tilt.balance:

@@ -1,10 +1,11 @@
-"""The nets of skorch: one network that is trained by the losses of rows."""
+"""The nets of skorch: networks that are trained by steps."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from skorch import NeuralNet
@@ -20,7 +21,7 @@ BLOCK = 4096
 _LONGEST_GRADIENT = 5.0
 
 
-class RowsOf(Dataset):  # type: ignore[type-arg]
+class RowsOf(Dataset[tuple[Tensor, ...]]):
     """Tensors with the rows of a table along their first axis."""
 
     def __init__(self, *tensors: Tensor) -> None:
@@ -108,27 +109,33 @@ class Average(nn.Module):
             torch._foreach_lerp_(own, others, 1.0 - keep)
 
 
-class LossNet(NeuralNet):
-    """A network that gives the loss of each row, trained to make their mean small.
+class SteppedNet(NeuralNet, ABC):
+    """Networks that are trained by steps.
 
-    What `fit` leaves is `averaged_`, the running mean of the network's weights, which
-    is what losses of validation rows are of.
+    What `fit` leaves is `averaged_`, the running mean of the weights of `module_`.
 
     Parameters
     ----------
     module : Module
-        Of a batch of rows (and what comes with them) it makes the losses.
+        The network whose weights are averaged.
     decay : float
         How much the running mean keeps at each step.
     **kwargs : dict
         Parameters of skorch's net.
     """
 
-    kept = ("averaged", "module")
+    # The networks that the best epoch leaves, and the values that steps tell.
+    kept: ClassVar[tuple[str, ...]] = ("averaged", "module")
+    told: ClassVar[tuple[str, ...]] = ("train_loss",)
 
     def __init__(self, module: nn.Module, *, decay: float, **kwargs: Any) -> None:
         self.decay = decay
         super().__init__(module, criterion=nn.Identity, **kwargs)
+
+    @property
+    @abstractmethod
+    def trained(self) -> dict[str, tuple[nn.Module, float]]:
+        """By the name of its optimizer, each network and its learning rate."""
 
     @property
     def n_steps(self) -> int:
@@ -137,22 +144,45 @@ class LossNet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        return [
-            ("epoch_timer", EpochTimer()),
-            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring("valid_loss")),
-        ]
+        told = [(name, PassthroughScoring(name, on_train=True)) for name in self.told]
+        valid = ("valid_loss", PassthroughScoring("valid_loss"))
+        return [("epoch_timer", EpochTimer()), *told, valid]
 
-    def initialize_module(self) -> LossNet:
+    def initialize_module(self) -> Self:
         super().initialize_module()
         self.averaged_ = Average(self.module_, self.decay)
         return self
 
-    def initialize_optimizer(self, triggered_directly: Any = None) -> LossNet:
-        named = self.module_.named_parameters()
-        args, kwargs = self.get_params_for_optimizer("optimizer", named)
-        self.optimizer_ = self.optimizer(*args, **kwargs)
+    def initialize_optimizer(self, triggered_directly: Any = None) -> Self:
+        for name, (module, _) in self.trained.items():
+            named = module.named_parameters()
+            args, kwargs = self.get_params_for_optimizer(name, named)
+            setattr(self, name + "_", getattr(self, name)(*args, **kwargs))
         return self
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        super().on_train_begin(*args, **kwargs)
+        # A run before may have ended at other rates.
+        self.set_rates(1.0)
+
+    def set_rates(self, share: float) -> None:
+        """Set learning rates to a share of what they are."""
+        for name, (_, rate) in self.trained.items():
+            for group in getattr(self, name + "_").param_groups:
+                group["lr"] = share * rate
+
+
+class LossNet(SteppedNet):
+    """A network that gives the loss of each row, trained to make their mean small.
+
+    Losses of validation rows are those of the running mean. Parameters are those of
+    `SteppedNet`; `module` makes losses of a batch of rows and what comes with them.
+    """
+
+    @property
+    def trained(self) -> dict[str, tuple[nn.Module, float]]:
+        """The network."""
+        return {"optimizer": (self.module_, self.lr)}
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         self.module_.train()
@@ -170,8 +200,7 @@ class LossNet(NeuralNet):
             return {"loss": self.averaged_(*batch).mean(), "y_pred": None}
 
 
-def check_finite(*losses: Tensor) -> None:
-    """Raise Diverged unless all losses are numbers."""
-    for loss in losses:
-        if not torch.isfinite(loss):
-            raise Diverged(f"the loss is {loss.item()}")
+def check_finite(loss: Tensor) -> None:
+    """Raise Diverged unless a loss is a number."""
+    if not torch.isfinite(loss):
+        raise Diverged(f"the loss is {loss.item()}")

@@ -193,6 +193,13 @@ def test_warm_starts_go_on_and_fits_begin_anew():
     assert model.score(X) == first
 
 
+def test_a_run_that_goes_on_has_the_rate_of_its_own():
+    model = Normals(max_iter=50, early_stopping=False, warm_start=True).fit(rows())
+    before = model.net_.module_.mean.clone()
+    model.set_params(learning_rate=1e-12).fit(rows())
+    assert (model.net_.module_.mean - before).abs().max() < 1e-6
+
+
 def test_classes_mix_to_the_density_of_all():
     X = rows()
     y = np.where(X[:, 0] > 3, "high", "low")

@@ -105,6 +105,37 @@ def test_partial_fit_and_warm_start_go_on():
     assert small().partial_fit(X).partial_fit(X).n_iter_ == 100
 
 
+def test_both_networks_learn_again_after_a_fit():
+    X = table().drop(columns="label")
+    model = small(max_iter=200, early_stopping=False).fit(X)
+    networks = model.net_.module_, model.net_.critic_
+    before = [[w.clone() for w in network.parameters()] for network in networks]
+    model.partial_fit(X)
+    for network, weights in zip(networks, before, strict=True):
+        moves = [
+            (w - old).abs().max()
+            for w, old in zip(network.parameters(), weights, strict=True)
+        ]
+        assert max(moves) > 0.01
+
+
+def test_a_loss_that_is_no_number_moves_no_weight():
+    X = table().drop(columns="label")
+    model = small(max_iter=60, early_stopping=False, warm_start=True).fit(X)
+    networks = model.net_.module_, model.net_.critic_
+    before = [w.clone() for network in networks for w in network.parameters()]
+    poison = model.net_.critic_.register_forward_hook(
+        lambda module, args, says: says * float("nan")
+    )
+    with pytest.raises(Diverged, match="GAN diverged at step 61"):
+        model.fit(X)
+    poison.remove()
+    after = [w for network in networks for w in network.parameters()]
+    assert all(map(torch.equal, before, after))
+    assert all(w.requires_grad for w in after[-2:])
+    assert model.fit(X).n_iter_ == 120
+
+
 def test_one_row_and_batches_of_one_row():
     draws = small(max_iter=3).fit([[1.0, 2.0]]).sample(3, random_state=0)
     assert draws.shape == (3, 2)
