@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
-
-from sklgen.neural._net import RowsOf
 
 
 class Tilt(nn.Module):
@@ -57,39 +53,3 @@ class Tilt(nn.Module):
         share = torch.rand(len(rows), device=rows.device, generator=generator)
         kept: Tensor = share * self(rows) < 1.0 - self.balance
         return kept
-
-
-class TiltedBatches:
-    """Batches of rows drawn with probabilities in proportion to their weights.
-
-    Parameters
-    ----------
-    dataset : RowsOf
-        The rows.
-    batch_size : int
-        Number of rows of a batch, or all rows if they are fewer.
-    tilt : Tilt
-        What weighs them, by the first of their tensors.
-    n_steps : int
-        Number of batches of an epoch.
-    total : int
-        Number of batches of all epochs, the last of which may be shorter.
-    """
-
-    def __init__(
-        self, dataset: RowsOf, batch_size: int, *, tilt: Tilt, n_steps: int, total: int
-    ) -> None:
-        self.dataset = dataset
-        self.size = min(batch_size, len(dataset))
-        self.n_steps = n_steps
-        self.left = total
-        inputs = dataset.tensors[0]
-        self.ends = tilt(inputs).double().cumsum(dim=0)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        steps = min(self.n_steps, self.left)
-        self.left -= steps
-        for _ in range(steps):
-            aims = torch.rand(self.size, dtype=torch.float64, device=self.ends.device)
-            at = torch.searchsorted(self.ends, aims * self.ends[-1])
-            yield self.dataset[at.clamp_max(len(self.dataset) - 1)]

@@ -8,7 +8,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from sklgen.neural._gan_balance import TiltedBatches
 from sklgen.neural._gan_distance import EnergyDistance
 from sklgen.neural._gan_losses import LOSSES
 from sklgen.neural._net import SteppedNet, check_finite
@@ -178,13 +177,10 @@ class AdversarialNet(SteppedNet):
         self.set_rates(math.sin(math.pi * min(left, 0.5)) ** 2)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 (skorch's signature)
-        if training and self.module_.tilt.balance:
-            return TiltedBatches(
-                dataset,
-                self.batch_size,
-                tilt=self.module_.tilt,
-                **self.iterator_train.keywords,
-            )
+        tilt = self.module_.tilt
+        if training and tilt.balance:
+            weight = tilt(dataset.tensors[0])
+            return self.iterator_train(dataset, self.batch_size, weight=weight)
         return super().get_iterator(dataset, training=training)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:

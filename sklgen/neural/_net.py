@@ -37,6 +37,8 @@ class RowsOf(Dataset[tuple[Tensor, ...]]):
 class Batches:
     """Rows in random order, cut into batches of equal size: an endless supply.
 
+    Weighted rows come as often as their weights say, drawn one by one.
+
     Parameters
     ----------
     dataset : RowsOf
@@ -47,25 +49,42 @@ class Batches:
         Number of batches of an epoch.
     total : int
         Number of batches of all epochs, the last of which may be shorter.
+    weight : Tensor of shape (n_rows,), default=None
+        Weight of each row; None weighs all alike.
     """
 
     def __init__(
-        self, dataset: RowsOf, batch_size: int, *, n_steps: int, total: int
+        self,
+        dataset: RowsOf,
+        batch_size: int,
+        *,
+        n_steps: int,
+        total: int,
+        weight: Tensor | None = None,
     ) -> None:
         self.dataset = dataset
         self.size = min(batch_size, len(dataset))
         self.n_steps = n_steps
         self.left = total
         self.order = torch.empty(0, dtype=torch.long)
+        self.ends = None if weight is None else weight.double().cumsum(dim=0)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         steps = min(self.n_steps, self.left)
         self.left -= steps
         for _ in range(steps):
-            if len(self.order) < self.size:
-                self.order = torch.randperm(len(self.dataset))
-            now, self.order = self.order[: self.size], self.order[self.size :]
-            yield self.dataset[now]
+            yield self.dataset[self._next()]
+
+    def _next(self) -> Tensor:
+        """Positions of the rows of a batch."""
+        if self.ends is not None:
+            share = torch.rand(self.size, dtype=torch.float64, device=self.ends.device)
+            at = torch.searchsorted(self.ends, share * self.ends[-1])
+            return at.clamp_max(len(self.dataset) - 1)
+        if len(self.order) < self.size:
+            self.order = torch.randperm(len(self.dataset))
+        now, self.order = self.order[: self.size], self.order[self.size :]
+        return now
 
 
 class Blocks:
