@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from copy import deepcopy
 from functools import partial
@@ -71,8 +72,8 @@ class BaseNeural(TypedRowsMixin):
     }
 
     _monitor = "valid_loss"
-    # Whether all numbers have one scale, as the pixels of an image do.
-    _together = False
+    # What a row is, for models of images and sequences.
+    sample_shape: Any = None
 
     @abstractmethod
     def _make_net(self, dataset: RowsOf, **options: Any) -> Any: ...
@@ -137,7 +138,9 @@ class BaseNeural(TypedRowsMixin):
         with one_thread(), seeded(generator, int(rng.integers(1 << 62))):
             if not goes_on:
                 learned = self._schema.learn_from(typed)
-                self._layout = Layout.of(self._schema, learned, together=self._together)
+                # The pixels of an image have one scale.
+                together = self.sample_shape is not None
+                self._layout = Layout.of(self._schema, learned, together=together)
             train, valid = self._split(typed, codes, rng)
             steps = max(_SHORTEST_EPOCH, -(-len(train) // self.batch_size))
             total = n_steps or steps
@@ -236,7 +239,15 @@ class BaseNeural(TypedRowsMixin):
         return np.hstack([learned, ends, rng.random((len(learned), 1))])
 
     def _own_units(self, names: list[Any]) -> dict[int, str]:
-        return {}
+        if self.sample_shape is None:
+            return {}
+        n_cells = math.prod(self.sample_shape)
+        if n_cells != len(names):
+            raise ValueError(
+                f"sample_shape={self.sample_shape} has {n_cells} cells, but X has "
+                f"{len(names)} columns: rows must be flat, one column for each cell."
+            )
+        return dict.fromkeys(range(len(names)), "gaussian")
 
     def _encoder(self, passthrough: list[int]) -> TabularEncoder:
         return TabularEncoder(

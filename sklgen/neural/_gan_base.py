@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from copy import deepcopy
 from typing import Any
 
@@ -35,7 +34,6 @@ class BaseAdversarial(BaseNeural):
     hidden: Any
     generator: Any
     discriminator: Any
-    sample_shape: Any
     loss: str
     penalty: float
     penalty_every: int
@@ -43,10 +41,6 @@ class BaseAdversarial(BaseNeural):
     decay: float
     critic_learning_rate: float
     balance: float
-
-    @property
-    def _together(self) -> bool:  # type: ignore[override]
-        return self.sample_shape is not None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -60,17 +54,6 @@ class BaseAdversarial(BaseNeural):
                 "X has NaN, in rows that are images or sequences by sample_shape: fill "
                 "the missing cells, or leave sample_shape out to model them."
             )
-
-    def _own_units(self, names: list[Any]) -> dict[int, str]:
-        if self.sample_shape is None:
-            return {}
-        if math.prod(self.sample_shape) != len(names):
-            raise ValueError(
-                f"sample_shape={self.sample_shape} has {math.prod(self.sample_shape)} "
-                f"cells, but X has {len(names)} columns: rows must be flat, one column "
-                "for each cell."
-            )
-        return dict.fromkeys(range(len(names)), "gaussian")
 
     def _make_net(self, dataset: RowsOf, **options: Any) -> AdversarialNet:
         inputs, classes = dataset.tensors[:2]

@@ -264,15 +264,6 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    @property
-    def _together(self) -> bool:  # type: ignore[override]
-        return self.sample_shape is not None
-
-    def _own_units(self, names: list[Any]) -> dict[int, str]:
-        if self.sample_shape is None:
-            return {}
-        return dict.fromkeys(range(len(names)), self.law)
-
     def _make_net(self, dataset: RowsOf, **options: Any) -> LossNet:
         layout, reader = self._layout, self._reader
         if self.sample_shape is not None and layout.levels:
@@ -315,7 +306,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         if not hasattr(self, "net_") or self._reader.layout is not self._layout:
             rows = self._schema.learn_from(typed)
             self._reader = CellReader.learn(
-                self._schema, self._layout, rows, shaped=self._together
+                self._schema, self._layout, rows, shaped=self.sample_shape is not None
             )
         return super()._split(typed, codes, rng)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
-from sklgen.neural import VAE, _vae_prior
+from sklgen.neural import GAN, VAE, _vae_prior
 from sklgen.neural._vae_laws import LAWS, log_likelihood
 
 SMALL = {"hidden": (32,), "max_iter": 400, "random_state": 0}
@@ -272,3 +272,9 @@ def test_images_with_missing_cells():
     filled = model.set_params(keep_missing=False).fit(hidden).impute(hidden)
     gone = np.isnan(hidden)
     assert np.mean((filled - images)[gone] ** 2) < 0.4 * images[gone].var()
+
+
+@pytest.mark.parametrize("model", [VAE, GAN])
+def test_rows_of_another_size_than_their_shape(model):
+    with pytest.raises(ValueError, match="has 6 cells, but X has 4 columns"):
+        model(sample_shape=(2, 3), max_iter=1).fit(np.zeros((5, 4)))
