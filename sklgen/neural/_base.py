@@ -79,6 +79,7 @@ class BaseNeural(TypedRowsMixin):
     def _make_net(self, dataset: RowsOf, **options: Any) -> Any: ...
 
     if TYPE_CHECKING:
+        _n_classes: int
 
         def _labels(self, y: Any, X: NDArray[Any], *, reset: bool) -> Codes | None: ...
 
@@ -224,8 +225,8 @@ class BaseNeural(TypedRowsMixin):
 
     def _classes(self, n: int, codes: Codes | None) -> Tensor:
         """Indicators of classes, no columns where there are no classes."""
-        K = len(getattr(self, "classes_", ()))
-        indicators = torch.zeros((n, K), dtype=torch.float64, device=self.device)
+        shape = (n, self._n_classes)
+        indicators = torch.zeros(shape, dtype=torch.float64, device=self.device)
         if codes is not None:
             indicators[torch.arange(n), torch.from_numpy(codes)] = 1.0
         return indicators

@@ -12,10 +12,10 @@ from sklgen.neural._gan_distance import EnergyDistance
 from sklgen.neural._gan_losses import LOSSES
 from sklgen.neural._net import SteppedNet, check_finite
 
-# Rows are drawn for at least this many validation rows; few are asked repeatedly.
-_FEWEST_DRAWS = 500
-# What draws for validation are seeded with, so that epochs differ by networks alone.
-_SEED = 0
+# At least this many rows are drawn to compare with others.
+FEWEST_DRAWS = 500
+# What these draws are seeded with, so that epochs and models differ by networks alone.
+SEED = 0
 
 
 class Spread:
@@ -185,8 +185,8 @@ class AdversarialNet(SteppedNet):
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         inputs, classes, low, high = batch
-        generator = torch.Generator(inputs.device).manual_seed(_SEED)
-        repeats = -(-_FEWEST_DRAWS // len(inputs))
+        generator = torch.Generator(inputs.device).manual_seed(SEED)
+        repeats = -(-FEWEST_DRAWS // len(inputs))
         with torch.no_grad():
             spread = self.spread(inputs, low, high, generator)
             real = self.module_.heads.read(spread)

@@ -7,24 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import (
-    _check_y,
-    check_consistent_length,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sklgen._frames import narwhals, open_frame
 from sklgen._torch import one_thread
 from sklgen.metrics import whitened_energy_distance
 from sklgen.neural._base import in_double
+from sklgen.neural._gan_net import FEWEST_DRAWS, SEED
 from sklgen.neural._labels import Codes
 from sklgen.neural._net import BLOCK
-
-# Draws with which `score` compares rows.
-_SEED = 0
-# It draws at least as many.
-_FEWEST_DRAWS = 500
 
 
 class AdversarialScores:
@@ -39,6 +31,7 @@ class AdversarialScores:
         _inputs: Any
         _classes: Any
         _codes: Any
+        _given: Any
         sample: Any
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -65,15 +58,14 @@ class AdversarialScores:
         """
         check_is_fitted(self)
         n = len(self._validate(X))
-        repeats = -(-_FEWEST_DRAWS // n)
-        if y is None or not self._n_classes:
-            draws = self.sample(n * repeats, random_state=_SEED)
+        repeats = -(-FEWEST_DRAWS // n)
+        labels = self._given(y, X)
+        if labels is None:
+            draws = self.sample(n * repeats, random_state=SEED)
         else:
-            y = _check_y(y, estimator=self)
-            check_consistent_length(X, y)
-            labels = np.tile(y, repeats)
-            draws = self.sample(n * repeats, y=labels, random_state=_SEED)
-            X, draws = _with_labels(X, y), _with_labels(draws, labels)
+            many = np.tile(labels, repeats)
+            draws = self.sample(n * repeats, y=many, random_state=SEED)
+            X, draws = _with_labels(X, labels), _with_labels(draws, many)
         return -whitened_energy_distance(X, draws, sample_weight=sample_weight)
 
     def score_realism(self, X: Any, y: Any = None) -> NDArray[Any]:
@@ -97,13 +89,12 @@ class AdversarialScores:
         check_is_fitted(self)
         typed = self._validate(X)
         n, K = len(typed), self._n_classes
+        labels = self._given(y, typed)
         classes: list[Codes | None] = [np.full(n, k, dtype=np.intp) for k in range(K)]
         if not K:
             classes = [None]
-        elif y is not None:
-            y = _check_y(y, estimator=self)
-            check_consistent_length(X, y)
-            classes = [self._codes(y)]
+        elif labels is not None:
+            classes = [self._codes(labels)]
         with one_thread(), torch.no_grad():
             heads: Any = in_double(self.net_.averaged_.module.heads)
             rows = heads.read(self._inputs(self._schema.learn_from(typed)))
@@ -115,9 +106,9 @@ class AdversarialScores:
 
     def _usual(self, code: int) -> float:
         """What the critic says of draws of a class, in the mean."""
-        codes = np.full(_FEWEST_DRAWS, code) if self._n_classes else None
-        generator = torch.Generator(self.device).manual_seed(_SEED)
-        classes = self._classes(_FEWEST_DRAWS, codes).float()
+        codes = np.full(FEWEST_DRAWS, code) if self._n_classes else None
+        generator = torch.Generator(self.device).manual_seed(SEED)
+        classes = self._classes(FEWEST_DRAWS, codes).float()
         draws = self.net_.averaged_.module.draw(classes, generator)
         return float(self._criticize(draws.double(), codes).mean())
 

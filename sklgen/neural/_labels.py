@@ -100,6 +100,14 @@ class LabelledGenerativeMixin(_RowsMixin):
             )
         return np.array(codes, dtype=np.intp)
 
+    def _given(self, y: Any, X: Any) -> NDArray[Any] | None:
+        """Labels of rows; None where there are none, or there were none in `fit`."""
+        if y is None or not self._n_classes:
+            return None
+        labels: NDArray[Any] = _check_y(y, estimator=self)
+        check_consistent_length(X, labels)
+        return labels
+
     def _labels(self, y: Any, X: NDArray[Any], *, reset: bool) -> Codes | None:
         """Codes of the labels of rows; `reset` learns the classes and their shares."""
         if reset:
@@ -178,14 +186,11 @@ class LabelledDensityMixin(LabelledGenerativeMixin):
         return float(np.average(self._log_density(X, y), weights=weight))
 
     def _log_density(self, X: NDArray[Any], y: Any) -> NDArray[np.float64]:
-        K = self._n_classes
-        if not K:
-            return self._score_samples(X, None)
-        if y is not None:
-            labels = _check_y(y, estimator=self)
-            check_consistent_length(X, labels)
-            return self._score_samples(X, self._codes(labels))
-        n = len(X)
+        n, K = len(X), self._n_classes
+        labels = self._given(y, X)
+        if labels is not None or not K:
+            codes = None if labels is None else self._codes(labels)
+            return self._score_samples(X, codes)
         each = [self._score_samples(X, np.full(n, k, dtype=np.intp)) for k in range(K)]
         shares = np.log(self.class_shares_)[:, None]
         return np.asarray(np.logaddexp.reduce(np.array(each) + shares, axis=0))
