@@ -7,7 +7,7 @@ from abc import abstractmethod
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from sklgen.neural._callbacks import Diverged, KeepBest, Progress
 from sklgen.neural._labels import Codes
 from sklgen.neural._layout import Layout
 from sklgen.neural._net import Batches, Blocks, RowsOf
+
+Module = TypeVar("Module", bound=nn.Module)
 
 # An epoch makes at least this many steps, however few the rows are.
 _SHORTEST_EPOCH = 50
@@ -102,8 +104,8 @@ class BaseNeural(TypedRowsMixin):
         Raises
         ------
         ArithmeticError
-            If a loss is NaN or infinite. The estimator then has the best networks of
-            the epochs before, if there were any.
+            If a loss is NaN or infinite. The estimator then has the networks of the
+            best epoch before, or without one those of the step before.
         """
         goes_on = self.warm_start and hasattr(self, "net_")
         return self._learn(X, y, self.max_iter, goes_on=goes_on)
@@ -163,13 +165,13 @@ class BaseNeural(TypedRowsMixin):
         try:
             net.partial_fit(train)
         except Diverged as error:
-            for _, callback in net.callbacks_:
-                if isinstance(callback, KeepBest):
-                    callback.restore(net)
+            keepers = [c for _, c in net.callbacks_ if isinstance(c, KeepBest)]
+            best = any(keeper.restore(net) for keeper in keepers)
+            kept = "the best epoch before" if best else "the step before"
             raise Diverged(
                 f"{type(self).__name__} diverged at step {net.n_steps + 1}: {error}. "
-                "The networks are those of the best epoch before. Make learning_rate "
-                f"smaller, now {self.learning_rate}, or look for extreme values in X."
+                f"The networks are those of {kept}. Make learning_rate smaller, now "
+                f"{self.learning_rate}, or look for extreme values in X."
             ) from error
         finally:
             self.n_iter_ = net.n_steps
@@ -270,6 +272,6 @@ def _in_order(
     return rows[order], None if codes is None else codes[order]
 
 
-def in_double(module: nn.Module) -> nn.Module:
+def in_double(module: Module) -> Module:
     """A copy in float64: rows' losses must not depend on the block they come in."""
     return deepcopy(module).double()

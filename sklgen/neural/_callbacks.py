@@ -51,11 +51,12 @@ class KeepBest(Callback):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.restore(net)
 
-    def restore(self, net: Any) -> None:
-        """Bring the best networks back, if there were any."""
-        for name, state in (self.state_ or {}).items():
-            getattr(net, name + "_").load_state_dict(state)
-        self.state_ = None
+    def restore(self, net: Any) -> bool:
+        """Bring the best networks back, and tell whether there were any."""
+        state, self.state_ = self.state_, None
+        for name, weights in (state or {}).items():
+            getattr(net, name + "_").load_state_dict(weights)
+        return state is not None
 
 
 class Progress(Callback):

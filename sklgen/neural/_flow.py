@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -274,7 +274,7 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
     def _score_samples(
         self, X: NDArray[Any], codes: Codes | None
     ) -> NDArray[np.float64]:
-        module = self._double()
+        module: FlowLoss = in_double(self.net_.averaged_.module)
         tensors = [*self._tensors(X), self._classes(len(X), codes)]
         with one_thread(), torch.no_grad():
             out = [
@@ -282,9 +282,6 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
                 for at in range(0, len(X), BLOCK)
             ]
         return np.asarray(torch.cat(out).cpu().numpy())
-
-    def _double(self) -> FlowLoss:
-        return cast(FlowLoss, in_double(self.net_.averaged_.module))
 
     def _averaged(
         self,
@@ -310,7 +307,7 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
     def _sample(
         self, n_samples: int, codes: Codes | None, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        module = self._double()
+        module: FlowLoss = in_double(self.net_.averaged_.module)
         normal, uniform = (
             torch.from_numpy(draws).to(self.device)
             for draws in (

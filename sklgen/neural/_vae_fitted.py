@@ -45,12 +45,8 @@ class FittedAutoencoder(
 
     def _inference(self) -> Inference:
         module = in_double(self.net_.averaged_.module).cpu()
-        return Inference(
-            module,  # type: ignore[arg-type]
-            LAWS[self.law],
-            self._priors,
-            self.n_importance_samples,
-        )
+        law, n_points = LAWS[self.law], self.n_importance_samples
+        return Inference(module, law, self._priors, n_points)
 
     def _cells(self, typed: Array) -> Cells:
         return self._reader.cells(typed[:, : self._schema.n_learned], typed)
@@ -86,9 +82,9 @@ class FittedAutoencoder(
             return laws
 
     def _draw(self, laws: Any, rng: np.random.Generator) -> tuple[Array, Array]:
-        arrays = tuple(np.asarray(part) for part in laws)
-        levels = self._layout.levels
-        numbers, codes = draw_cells(arrays, levels, LAWS[self.law], rng)  # type: ignore[arg-type]
+        mean, scale, logs = (np.asarray(part) for part in laws)
+        arrays = mean, scale, logs
+        numbers, codes = draw_cells(arrays, self._layout.levels, LAWS[self.law], rng)
         return self._reader.clip(numbers), codes
 
     def _posteriors(self, X: Array) -> Any:

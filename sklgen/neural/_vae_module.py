@@ -21,7 +21,6 @@ _FARTHEST = 10.0
 _HIDDEN_ROWS = 0.25
 # Validation losses of few rows are means over about as many draws.
 _FEWEST_DRAWS = 1024
-_LOG_2_PI = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True)

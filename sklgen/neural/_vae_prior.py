@@ -85,10 +85,9 @@ class Prior:
             inverse = np.linalg.inv(root)
             constant = np.log(weight) - np.log(np.diag(root)).sum()
             constant -= 0.5 * self.n_latent * _LOG_2_PI
-            tensors = (torch.from_numpy(np.ascontiguousarray(inverse.T)),)
-            tensors += (torch.from_numpy(inverse @ mean),)  # type: ignore[assignment]
-            parts.append((float(constant), *tensors))
-        return parts  # type: ignore[return-value]
+            whiten = torch.from_numpy(np.ascontiguousarray(inverse.T))
+            parts.append((float(constant), whiten, torch.from_numpy(inverse @ mean)))
+        return parts
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
         """Independent latent vectors."""
