@@ -369,11 +369,6 @@ def stacked(metrics: Sequence[Metric]) -> Metric:
     )
 
 
-def single(metric: LowRank, c: int) -> LowRank:
-    """Give the metric of chain `c` alone."""
-    return LowRank(*(getattr(metric, field.name)[[c]] for field in fields(metric)))
-
-
 def _padded(metric: LowRank, width: int) -> LowRank:
     """Add directions of zeros."""
     more = width - metric.spread.shape[1]

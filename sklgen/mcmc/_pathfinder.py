@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklgen._typing import Array
-from sklgen.mcmc import _pathfinder_kernels as kernels
 from sklgen.mcmc._evaluate import Evaluator
-from sklgen.mcmc._metric import LowRank, single
+from sklgen.mcmc._metric import LowRank
+from sklgen.mcmc._pathfinder_kernels import compact
 from sklgen.mcmc._starts import TRIES, Frame, NoStart
 
 Answer = tuple[Array, Array]
@@ -61,8 +61,7 @@ class Path:
 class _Iterate:
     """A point on a path, and the inverse Hessian there in compact form.
 
-    Times `scale` from both sides, it is I + W' `core` W with rows W, `wide`. `newton`
-    is the step to the mode of the parabola.
+    Times `scale` from both sides, it is I + W' `core` W with rows W, `wide` (2m, d).
     """
 
     x: Array
@@ -71,22 +70,25 @@ class _Iterate:
     scale: Array
     wide: Array
     core: Array
-    newton: Array
 
+    def newton(self) -> Array:
+        """Step towards the mode."""
+        slope = self.scale * self.gradient
+        step: Array = self.scale * (slope + self.core @ (self.wide @ slope) @ self.wide)
+        return step
 
-def _gaussians(iterates: Sequence[_Iterate]) -> LowRank:
-    """Give Gaussians, one a row, with modes and inverse Hessians for covariances."""
-    wide = np.stack([at.wide for at in iterates])
-    space, weights = np.linalg.qr(np.swapaxes(wide, 1, 2))
-    core = np.stack([at.core for at in iterates])
-    inside = weights @ core @ np.swapaxes(weights, 1, 2)
-    variance, vector = np.linalg.eigh(np.eye(inside.shape[1]) + inside)
-    return LowRank(
-        np.stack([at.x + at.newton for at in iterates]),
-        np.stack([at.scale for at in iterates]),
-        np.ascontiguousarray(np.swapaxes(space @ vector, 1, 2)),
-        np.sqrt(np.maximum(variance, 1e-12)),
-    )
+    def gaussian(self) -> LowRank:
+        """Give the Gaussian with that mode and the inverse Hessian for covariance."""
+        space, weights = np.linalg.qr(self.wide.T)
+        variance, vector = np.linalg.eigh(
+            np.eye(space.shape[1]) + weights @ self.core @ weights.T
+        )
+        return LowRank(
+            (self.x + self.newton())[None],
+            self.scale[None],
+            np.ascontiguousarray((space @ vector).T)[None],
+            np.sqrt(np.maximum(variance, 1e-12))[None],
+        )
 
 
 def _iterate(
@@ -94,12 +96,12 @@ def _iterate(
 ) -> _Iterate:
     """Put an inverse Hessian together from moves and changes of the gradient."""
     scale = np.sqrt(variances)
-    moves, changes = np.empty((2, len(pairs), len(x)))
-    for k, pair in enumerate(pairs):
-        moves[k], changes[k] = pair
-    wide, core = kernels.compact(moves, changes, scale, _MEMORY)
-    newton = kernels.newton(wide, core, scale, gradient)
-    return _Iterate(x, value, gradient, scale, wide, core, newton)
+    if not pairs:
+        empty = np.empty((0, len(x))), np.empty((0, 0))
+        return _Iterate(x, value, gradient, scale, *empty)
+    moves = np.array([move for move, _ in pairs])
+    changes = np.array([change for _, change in pairs])
+    return _Iterate(x, value, gradient, scale, *compact(moves, changes, scale))
 
 
 def starts(
@@ -187,23 +189,28 @@ def _path(
 ) -> Generator[Array, Answer, Path]:
     iterates = yield from _climb(x, value, gradient, scale)
     which = np.linspace(0, len(iterates) - 1, min(len(iterates), _N_ITERATES))
-    gaussians = _gaussians([iterates[int(at)] for at in np.round(which)])
+    gaussians = [iterates[int(at)].gaussian() for at in np.round(which)]
     d = len(x)
-    unit = rng.standard_normal((len(which), _N_DRAWS, d))
-    draws = gaussians.traced(unit)
+    unit = rng.standard_normal((len(gaussians), _N_DRAWS, d))
+    every = np.arange(_N_DRAWS)
+    draws = np.stack(
+        [g.positions(u, every) for g, u in zip(gaussians, unit, strict=True)]
+    )
     values, gradients = yield draws.reshape(-1, d)
-    values = values.reshape(len(which), _N_DRAWS)
+    values = values.reshape(len(gaussians), _N_DRAWS)
     usable = np.isfinite(gradients).all(axis=1).reshape(values.shape)
     values = np.where(usable & (values < math.inf), values, -math.inf)
-    volume = gaussians.log_determinants()[:, None] + 0.5 * d * math.log(2 * math.pi)
-    log_normal = -0.5 * (unit**2).sum(axis=2) - volume
+    volume = np.array([g.log_determinants()[0] for g in gaussians])
+    log_normal = (
+        -0.5 * (unit**2).sum(axis=2) - 0.5 * d * math.log(2 * math.pi) - volume[:, None]
+    )
     ratios = values - log_normal
     bounds = np.where(np.isfinite(ratios).all(axis=1), ratios.mean(axis=1), -math.inf)
     best = int(np.argmax(bounds))
     if bounds[best] == -math.inf:
         top = iterates[-1]
         return Path(
-            single(gaussians, -1),
+            gaussians[-1],
             -math.inf,
             0.0,
             top.x[None],
@@ -213,7 +220,7 @@ def _path(
     noise = rng.gumbel(size=_N_DRAWS)
     order = np.argsort(-(ratios[best] + noise))  # importance draws, none twice
     return Path(
-        single(gaussians, best),
+        gaussians[best],
         float(bounds[best]),
         float(ratios[best].std() / math.sqrt(_N_DRAWS)),
         draws[best, order],
@@ -230,17 +237,17 @@ def _climb(
     at = _iterate(x, value, gradient, variances, pairs)
     iterates = [at]
     for _ in range(_MAX_ITER):
-        first = 1.0
-        if not pairs:
-            first /= max(1.0, float(np.linalg.norm(at.newton / scale)))
-        found = yield from _line_search(at, first)
+        newton = at.newton()
+        length = float(np.linalg.norm(newton / scale))
+        first = 1.0 if pairs else 1.0 / max(1.0, length)
+        found = yield from _line_search(at, newton, first)
         if found is None:
             break
         x, value, gradient = found
         move, change = x - at.x, at.gradient - gradient
         scaled = scale * change
         if move @ change > 1e-10 * (scaled @ scaled):
-            variances = kernels.diagonal(variances, move, change)
+            variances = _variances(variances, move, change)
             pairs = [*pairs, (move, change)][-_MEMORY:]
         gain = value - at.value
         at = _iterate(x, value, gradient, variances, pairs)
@@ -250,11 +257,19 @@ def _climb(
     return iterates
 
 
+def _variances(variances: Array, move: Array, change: Array) -> Array:
+    """Update the diagonal of the inverse Hessian (Gilbert and Lemarechal, 1989)."""
+    a = change @ (variances * change)
+    b = change @ move
+    c = move @ (move / variances)
+    inverse = a / (b * variances) + change**2 / b - a * move**2 / (b * c * variances**2)
+    return 1.0 / np.maximum(inverse, 1e-300)
+
+
 def _line_search(
-    at: _Iterate, step: float
+    at: _Iterate, direction: Array, step: float
 ) -> Generator[Array, Answer, tuple[Array, float, Array] | None]:
     """Find a step with the weak Wolfe conditions by bisection (Lewis and Overton)."""
-    direction = at.newton
     slope = float(at.gradient @ direction)
     if not slope > 0:
         return None

@@ -174,7 +174,7 @@ def test_funnel_is_told_by_divergences():
         return value, np.column_stack([slope, -np.exp(-v)[:, None] * rest])
 
     with np.errstate(over="ignore", invalid="ignore"):
-        assert sample(funnel, 10, n_chains=16).divergent.sum() > 3
+        assert sample(funnel, 10).divergent.sum() > 3
 
 
 def test_improper_densities_come_to_an_end():
