@@ -278,3 +278,10 @@ def test_images_with_missing_cells():
 def test_rows_of_another_size_than_their_shape(model):
     with pytest.raises(ValueError, match="has 6 cells, but X has 4 columns"):
         model(sample_shape=(2, 3), max_iter=1).fit(np.zeros((5, 4)))
+
+
+def test_a_row_of_which_nothing_is_seen_has_all_of_the_mass():
+    X = bent()
+    model = VAE(2, **SMALL).fit(X, X[:, 0] > 0)
+    nothing = np.full((3, X.shape[1]), np.nan)
+    np.testing.assert_allclose(model.score_samples(nothing), 0.0, atol=1e-12)
