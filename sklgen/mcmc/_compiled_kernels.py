@@ -1,7 +1,6 @@
 """The No-U-Turn sampler around a compiled density, of which it has the address.
 
-So the driver is compiled once for all densities, and kept on disk. What is kept there
-of `_nuts_kernels` counts as fresh as long as this file is the same: edit both.
+So the driver is compiled once for all densities, and kept on disk.
 """
 
 from __future__ import annotations

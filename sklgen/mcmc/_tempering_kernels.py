@@ -1,8 +1,7 @@
 """Compiled exchanges between lanes of different temperatures.
 
 Lane 0 is the target. Row l * C + c of the state of the No-U-Turn sampler is lane l of
-chain c, which has a stream of random numbers for its exchanges. As `_compiled_kernels`,
-this file is to be edited with `_nuts_kernels`, or what is kept on disk stays old.
+chain c, which has a stream of random numbers for its exchanges.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import logsumexp
 
 from sklgen.mcmc import _nuts as nuts
 from sklgen.mcmc import _nuts_kernels as kernels
@@ -168,6 +169,23 @@ class Recursion:
         self.x = chosen[0]
         record = [chosen[1], chosen[2], self.accept / self.n, self.step]
         return self.x, np.array([*record, depth, self.n, self.divergent])
+
+
+@pytest.mark.parametrize("size", [1.0, 100.0, 3000.0])
+def test_weights_of_leaves_in_any_unit_add_up(size):
+    gaps = size * np.random.default_rng(0).normal(size=60)
+    numbers = np.zeros((1, kernels.N_NUMBERS))
+    numbers[0, kernels.WEIGHT] = 1.0
+    for gap in gaps:
+        fresh = kernels._weigh(numbers, 0, gap)
+        numbers[0, kernels.FRESH_WEIGHT] += fresh
+    unit = numbers[0, kernels.LOG_UNIT]
+    total = math.log(numbers[0, kernels.FRESH_WEIGHT]) + unit
+    assert total == pytest.approx(logsumexp(-gaps), rel=1e-12)
+    start = math.exp(max(-unit, -700.0))
+    assert numbers[0, kernels.WEIGHT] == pytest.approx(start, rel=1e-9, abs=1e-300)
+    accept = np.exp(np.minimum(-gaps, 0.0)).sum()
+    assert numbers[0, kernels.ACCEPT] == pytest.approx(accept, rel=1e-12)
 
 
 @pytest.mark.parametrize(
