@@ -18,6 +18,7 @@ _subpackages = [
     "neural",
     "plotting",
     "topics",
+    "tree",
     "utils",
 ]
 

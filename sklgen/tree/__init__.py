@@ -1,0 +1,3 @@
+"""Generators made of decision trees: forests, and boosted trees."""
+
+__all__: list[str] = []
