@@ -117,10 +117,15 @@ def takes_weights(estimator: Any) -> None:
 
 
 def has_array_parameter(estimator: Any) -> bool:
-    """Whether a parameter is an array, a list or a table, fixing units and columns."""
+    """Whether a parameter is an array, a list or a table, fixing units and columns.
+
+    The steps of a pipeline do not count: each is a parameter of its own.
+    """
+    params = estimator.get_params()
     return any(
         isinstance(value, (list, tuple)) or getattr(value, "shape", ()) != ()
-        for value in estimator.get_params().values()
+        for name, value in params.items()
+        if name.rpartition("__")[2] != "steps"
     )
 
 
