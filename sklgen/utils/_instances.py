@@ -13,7 +13,8 @@ import numpy as np
 def _make(path: str, params: dict[str, Any]) -> Any:
     # Imported when made, so that the table costs nothing.
     module, name = path.rsplit(".", 1)
-    estimator = getattr(importlib.import_module(f"sklgen.{module}"), name)
+    package = "" if module.startswith("sklearn.") else "sklgen."
+    estimator = getattr(importlib.import_module(f"{package}{module}"), name)
     return estimator(**params)
 
 
@@ -31,7 +32,29 @@ def _instances(
     return table
 
 
+def _pipeline(*steps: tuple[str, str, dict[str, Any]]) -> Callable[[], Any]:
+    """What makes a pipeline of steps, each a name, a path and parameters."""
+
+    def make() -> Any:
+        made = [(name, _make(path, params)) for name, path, params in steps]
+        return _make("compose.GenerativePipeline", {"steps": made})
+
+    return make
+
+
+_MIXTURE = (
+    "mixture",
+    "mixture.GaussianMixture",
+    {"n_components": 2, "random_state": 0},
+)
+
 INSTANCES: dict[str, Callable[[], Any]] = {
+    "GenerativePipeline": _pipeline(
+        ("scale", "sklearn.preprocessing.StandardScaler", {}), _MIXTURE
+    ),
+    "GenerativePipeline-encoder": _pipeline(
+        ("encode", "compose.TabularEncoder", {}), _MIXTURE
+    ),
     **_instances(
         "hmm.CategoricalHMM",
         {"three": {"n_components": 3, "n_init": 3, "smoothing": 0.1}},
