@@ -148,20 +148,24 @@ class BaseNeural(TypedRowsMixin):
             steps = max(_SHORTEST_EPOCH, -(-len(train) // self.batch_size))
             total = n_steps or steps
             options = self._options(steps, total)
-            options["train_split"] = valid and predefined_split(valid)
             if goes_on:
                 # skorch's set_params knows no iterators of a net that is initialized.
                 vars(self.net_).update(options)
                 self.net_.initialize_callbacks()
             else:
-                self.net_ = self._make_net(train, **self._fixed_options(), **options)
+                self.net_ = self._make_net(train, verbose=0, warm_start=True, **options)
                 self.net_.initialize()
-            self._train(train, valid)
+            self.net_.move(self.device)
+            try:
+                self._train(train.to(self.device), valid and valid.to(self.device))
+            finally:
+                self.net_.move("cpu")
         return self
 
     def _train(self, train: RowsOf, valid: RowsOf | None) -> None:
         """Run the net, and store what users look at."""
         net = self.net_
+        net.train_split = valid and predefined_split(valid)
         try:
             net.partial_fit(train)
         except Diverged as error:
@@ -174,14 +178,12 @@ class BaseNeural(TypedRowsMixin):
                 f"{self.learning_rate}, or look for extreme values in X."
             ) from error
         finally:
+            net.train_split = None  # fitted estimators keep no rows
             self.n_iter_ = net.n_steps
             self.history_ = [
                 {key: value for key, value in epoch.items() if key != "batches"}
                 for epoch in net.history
             ]
-
-    def _fixed_options(self) -> dict[str, Any]:
-        return {"device": self.device, "verbose": 0, "warm_start": True}
 
     def _options(self, steps: int, total: int) -> dict[str, Any]:
         """Options of a run of the net."""
@@ -223,12 +225,12 @@ class BaseNeural(TypedRowsMixin):
         return RowsOf(*(tensor.float() for tensor in tensors))
 
     def _inputs(self, rows: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(self._layout.inputs(rows)).to(self.device)
+        return torch.from_numpy(self._layout.inputs(rows))
 
     def _classes(self, n: int, codes: Codes | None) -> Tensor:
         """Indicators of classes, no columns where there are no classes."""
         shape = (n, self._n_classes)
-        indicators = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        indicators = torch.zeros(shape, dtype=torch.float64)
         if codes is not None:
             indicators[torch.arange(n), torch.from_numpy(codes)] = 1.0
         return indicators

@@ -72,7 +72,7 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
         Largest number of levels of a column of labels; the rarest beyond are modelled
         as one, and drawn by their frequencies.
     device : str, default="cpu"
-        Where torch computes.
+        Where torch trains, as "cuda". All else is computed on the CPU.
     callbacks : list or None, default=None
         Callbacks of skorch, for the training.
     warm_start : bool, default=False
@@ -243,7 +243,7 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
     def _tensors(self, typed: NDArray[Any]) -> list[Tensor]:
         cells = self._cell_map().cells(typed)
         arrays = (cells.start, cells.width, cells.sign, cells.offset)
-        return [torch.from_numpy(array).to(self.device) for array in arrays]
+        return [torch.from_numpy(array) for array in arrays]
 
     def _cell_map(self) -> CellMap:
         layout, D = self._layout, self._schema.n_typed
@@ -281,7 +281,7 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
                 self._averaged(module, *(tensor[at : at + BLOCK] for tensor in tensors))
                 for at in range(0, len(X), BLOCK)
             ]
-        return np.asarray(torch.cat(out).cpu().numpy())
+        return np.asarray(torch.cat(out).numpy())
 
     def _averaged(
         self,
@@ -296,7 +296,7 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
         if not module.has_cells:
             return offset + module.log_density(start, classes)
         engine = qmc.Sobol(start.shape[1], rng=np.random.default_rng(0))
-        noise = torch.from_numpy(engine.random(_N_POINTS)).to(start.device)
+        noise = torch.from_numpy(engine.random(_N_POINTS))
         each = []
         for u in noise:
             points, log_ratio = fill(start, width, sign, u)
@@ -308,14 +308,11 @@ class NormalizingFlow(BaseNeural, LabelledDensityMixin, BaseEstimator):
         self, n_samples: int, codes: Codes | None, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         module: FlowLoss = in_double(self.net_.averaged_.module)
-        normal, uniform = (
-            torch.from_numpy(draws).to(self.device)
-            for draws in (
-                rng.standard_normal((n_samples, self._schema.n_typed)),
-                rng.random(n_samples),
-            )
+        normal = torch.from_numpy(
+            rng.standard_normal((n_samples, self._schema.n_typed))
         )
+        uniform = torch.from_numpy(rng.random(n_samples))
         classes = self._classes(n_samples, codes)
         with one_thread(), torch.no_grad():
             points = module.draw(classes, normal, uniform)
-        return self._cell_map().typed(points.cpu().numpy(), rng)
+        return self._cell_map().typed(points.numpy(), rng)

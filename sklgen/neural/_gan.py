@@ -100,7 +100,7 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         Whether `sample` gives rows with missing cells, as likely and as dependent on
         other cells as in `fit`.
     device : str, default="cpu"
-        Where torch computes.
+        Where torch trains, as "cuda". All else is computed on the CPU.
     callbacks : list or None, default=None
         Further callbacks of skorch.
     warm_start : bool, default=False

@@ -63,7 +63,7 @@ class BaseAdversarial(BaseNeural):
             self._clusters(dataset),
             bounded=self.sample_shape is not None,
             temperature=self.temperature,
-        ).to(self.device)
+        )
         rows = heads.read(inputs)
         heads.learn_shares(rows)
         tilt = Tilt(inputs, self._layout.blocks, self.balance)
@@ -156,7 +156,7 @@ class BaseAdversarial(BaseNeural):
             there = ~torch.isnan(low)
             ends = clusters_of(
                 encoder.columns_[encoder.source_[at]],
-                *(ndtri(end[there].double().cpu().numpy()) for end in (low, high)),
+                *(ndtri(end[there].double().numpy()) for end in (low, high)),
             )
             if len(ends) > 1:
                 center, scale = layout.center[j], layout.scale[j]
@@ -167,13 +167,13 @@ class BaseAdversarial(BaseNeural):
         self, n_samples: int, codes: Codes | None, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         net = self.net_.averaged_.module
-        generator = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
+        generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         classes = self._classes(n_samples, codes).float()
         with one_thread(), torch.no_grad():
             blocks = torch.split(classes, BLOCK)
             rows = torch.cat([net.draw(block, generator) for block in blocks])
             numbers, drawn = net.heads.cells(rows)
-        return self._as_typed(numbers.double().cpu().numpy(), drawn.cpu().numpy(), rng)
+        return self._as_typed(numbers.double().numpy(), drawn.numpy(), rng)
 
 
 def _to(values: NDArray[Any], like: Tensor) -> Tensor:

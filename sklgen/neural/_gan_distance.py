@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklgen.metrics._encoding import _SMALLEST_SHARE
 from sklgen.metrics._energy import _whitening
 
 
-class EnergyDistance:
+class EnergyDistance(nn.Module):
     """The whitened energy distance of `sklgen.metrics`, between inputs of networks.
 
     Parameters
@@ -22,15 +22,18 @@ class EnergyDistance:
         The columns that are indicators, of one category or class each.
     """
 
+    whiten: Tensor
+
     def __init__(self, rows: Tensor, blocks: tuple[slice, ...]) -> None:
-        values = rows.double().cpu().numpy()
+        super().__init__()
+        values = rows.double().numpy()
         kept, scale = _independent(values, blocks)
         matrix = np.zeros((values.shape[1], len(kept)))
         matrix[kept, np.arange(len(kept))] = 1.0 / scale[kept]
         white = matrix @ _whitening(values @ matrix, np.ones(len(values)))
-        self.whiten = torch.from_numpy(white).to(rows)
+        self.register_buffer("whiten", torch.from_numpy(white).to(rows))
 
-    def __call__(self, real: Tensor, drawn: Tensor) -> Tensor:
+    def forward(self, real: Tensor, drawn: Tensor) -> Tensor:
         """The unbiased estimate; a single row has no distance to others of its kind."""
         A, B = real @ self.whiten, drawn @ self.whiten
         return 2.0 * torch.cdist(A, B).mean() - _mean_within(A) - _mean_within(B)

@@ -18,7 +18,7 @@ FEWEST_DRAWS = 500
 SEED = 0
 
 
-class Spread:
+class Spread(nn.Module):
     """Values on a grid, spread over their cells as the normal law spreads them.
 
     Batches come with the normal probabilities of the ends of cells, for each number;
@@ -30,11 +30,15 @@ class Spread:
         What inputs are numbers less, and over.
     """
 
-    def __init__(self, center: Tensor, scale: Tensor) -> None:
-        self.center = center
-        self.scale = scale
+    center: Tensor
+    scale: Tensor
 
-    def __call__(
+    def __init__(self, center: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("center", center)
+        self.register_buffer("scale", scale)
+
+    def forward(
         self,
         inputs: Tensor,
         low: Tensor,
@@ -126,6 +130,12 @@ class AdversarialNet(SteppedNet):
             self.critic, self.get_params_for("critic")
         )
         return super().initialize_module()
+
+    def move(self, device: str) -> None:
+        """Bring all that computes to a device."""
+        super().move(device)
+        self.spread.to(device)
+        self.distance.to(device)
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
         super().on_train_begin(*args, **kwargs)

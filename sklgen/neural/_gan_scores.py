@@ -107,7 +107,7 @@ class AdversarialScores:
     def _usual(self, code: int) -> float:
         """What the critic says of draws of a class, in the mean."""
         codes = np.full(FEWEST_DRAWS, code) if self._n_classes else None
-        generator = torch.Generator(self.device).manual_seed(SEED)
+        generator = torch.Generator().manual_seed(SEED)
         classes = self._classes(FEWEST_DRAWS, codes).float()
         draws = self.net_.averaged_.module.draw(classes, generator)
         return float(self._criticize(draws.double(), codes).mean())
@@ -118,7 +118,7 @@ class AdversarialScores:
             torch.split(part, BLOCK) for part in (rows, self._classes(len(rows), codes))
         ]
         says = [critic(*block) for block in zip(*blocks, strict=True)]
-        values: NDArray[np.float64] = torch.cat(says)[:, 0].cpu().numpy()
+        values: NDArray[np.float64] = torch.cat(says)[:, 0].numpy()
         return values
 
 

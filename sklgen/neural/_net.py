@@ -33,6 +33,10 @@ class RowsOf(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, at: Any) -> tuple[Tensor, ...]:
         return tuple(tensor[at] for tensor in self.tensors)
 
+    def to(self, device: str) -> RowsOf:
+        """The same rows on a device."""
+        return RowsOf(*(tensor.to(device) for tensor in self.tensors))
+
 
 class Batches:
     """Rows in random order, cut into batches of equal size: an endless supply.
@@ -183,6 +187,17 @@ class SteppedNet(NeuralNet, ABC):
         super().on_train_begin(*args, **kwargs)
         # A run before may have ended at other rates.
         self.set_rates(1.0)
+
+    def move(self, device: str) -> None:
+        """Bring networks and optimizers to a device."""
+        self.device = device
+        for name in self.kept:
+            getattr(self, name + "_").to(device)
+        for name in self.trained:
+            for state in getattr(self, name + "_").state.values():
+                for key, value in state.items():
+                    if torch.is_tensor(value):
+                        state[key] = value.to(device)
 
     def set_rates(self, share: float) -> None:
         """Set learning rates to a share of what they are."""

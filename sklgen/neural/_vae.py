@@ -107,7 +107,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
     callbacks : list or None, default=None
         Further callbacks of skorch.
     device : str, default="cpu"
-        Where torch trains. All else is computed on the CPU, in double precision.
+        Where torch trains, as "cuda". All else is computed on the CPU.
     warm_start : bool, default=False
         Whether `fit` goes on from the networks that there are.
     random_state : int, RandomState instance or None, default=None
@@ -315,7 +315,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         *numbers, observed = self._reader.cells(rows, typed)
         tensors = [torch.round(part * _STEPS) / _STEPS for part in numbers]
         tensors += [observed, self._classes(len(rows), codes)]
-        return RowsOf(*(tensor.float().to(self.device) for tensor in tensors))
+        return RowsOf(*(tensor.float() for tensor in tensors))
 
     def _train(self, train: RowsOf, valid: RowsOf | None) -> None:
         super()._train(train, valid)

@@ -44,7 +44,7 @@ class FittedAutoencoder(
         return self.n_latent_
 
     def _inference(self) -> Inference:
-        module = in_double(self.net_.averaged_.module).cpu()
+        module = in_double(self.net_.averaged_.module)
         law, n_points = LAWS[self.law], self.n_importance_samples
         return Inference(module, law, self._priors, n_points)
 
@@ -77,7 +77,7 @@ class FittedAutoencoder(
     def _laws(self, z: Array, codes: Codes | None) -> Laws:
         """Laws of cells for latent vectors, in float64."""
         with one_thread(), torch.no_grad():
-            classes = self._classes(len(z), codes).cpu()
+            classes = self._classes(len(z), codes)
             laws: Laws = self._inference().module.decode(torch.from_numpy(z), classes)
             return laws
 

@@ -1,5 +1,6 @@
 """What networks are fed, how they are trained, and what is kept of them."""
 
+import pickle
 from types import MappingProxyType
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklgen._torch import one_thread, seeded
 from sklgen.neural._base import BaseNeural, in_double
 from sklgen.neural._callbacks import Diverged
 from sklgen.neural._labels import LabelledDensityMixin
-from sklgen.neural._net import Average, Batches, Blocks, LossNet, RowsOf
+from sklgen.neural._net import Average, Batches, Blocks, LossNet, RowsOf, SteppedNet
 
 pytestmark = pytest.mark.torch
 
@@ -180,6 +181,35 @@ def test_a_loss_that_is_no_number_ends_training_and_names_the_step():
     poison.remove()
     assert model.score(rows()) == good
     assert model.n_iter_ == 300
+
+
+def test_networks_train_on_the_device_and_come_back(monkeypatch):
+    model, seen, move = Normals(max_iter=100), [], SteppedNet.move
+    monkeypatch.setattr(
+        SteppedNet, "move", lambda net, to: seen.append(to) or move(net, to)
+    )
+    model.device = "cpu:0"
+    model.fit(rows()).partial_fit(rows())
+    assert seen == ["cpu:0", "cpu"] * 2
+    assert model.net_.device == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_fits_on_a_gpu_are_kept_on_the_cpu():
+    model = Normals()
+    model.device = "cuda"
+    model.fit(rows()).partial_fit(rows())
+    own = Normals().fit(rows()).partial_fit(rows())
+    assert model.score(rows()) == pytest.approx(own.score(rows()), abs=0.02)
+    parts = [*model.net_.averaged_.parameters(), *model.net_.module_.parameters()]
+    for state in model.net_.optimizer_.state.values():
+        parts += [value for value in state.values() if torch.is_tensor(value)]
+    assert {part.device.type for part in parts} == {"cpu"}
+
+
+def test_fitted_models_keep_no_rows():
+    sizes = [len(pickle.dumps(Normals().fit(rows(n)))) for n in (100, 10_000)]
+    assert abs(sizes[1] - sizes[0]) < 50_000
 
 
 def test_warm_starts_go_on_and_fits_begin_anew():
