@@ -134,7 +134,9 @@ class PipelineDensity(PipelineDraws):
         """Log of the share of what rows may have at missing cells with an original."""
         rows = as_cells(Z)
         log_share = np.zeros(len(rows))
-        missing = np.isnan(rows).any(axis=1)
+        gone = np.isnan(rows)
+        log_share[gone.all(axis=1)] = self._log_mass
+        missing = gone.any(axis=1) & ~gone.all(axis=1)
         state = np.random.RandomState(0)
         for block in blocks(np.flatnonzero(missing), rows.shape[1]):
             at = np.repeat(block, N_DRAWS)
