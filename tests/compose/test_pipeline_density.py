@@ -24,6 +24,7 @@ from sklgen.compose import (
     make_generative_pipeline,
     register_jacobian,
 )
+from sklgen.compose._jacobian import rule_of
 from sklgen.mixture import GaussianMixture
 from tests.compose.transformer_cases import (
     AFFINE,
@@ -126,6 +127,20 @@ def test_densities_integrate_to_one_over_their_support(name):
     assert integral(density, edges) == pytest.approx(1, abs=2e-3)
     outside = [v for v in (low - 0.1, high + 0.1) if np.isfinite(v)]
     assert all(density([[value]]) == 0 for value in outside)
+
+
+@pytest.mark.parametrize("power", [-1.0, 0.0, 0.5, 2.0, 3.0])
+@pytest.mark.parametrize("method", ["box-cox", "yeo-johnson"])
+def test_images_of_powers_end_where_transforms_do(method, power):
+    transformer = PowerTransformer(method).fit(positive_rows())
+    transformer.lambdas_[:] = power
+    x = np.array([1e-200 if method == "box-cox" else -1e100, 1e100])
+    low, high = transformer.transform(np.column_stack([x, x]))
+    found = rule_of(transformer).image()
+    for end, value in zip(found, (low, high), strict=True):
+        finite = np.isfinite(end)
+        np.testing.assert_allclose(value[finite], end[finite], atol=1e-10)
+        assert (np.abs(value[~finite]) > 100).all()
 
 
 @by_name(TRANSFORMERS)

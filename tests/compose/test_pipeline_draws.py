@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -129,6 +130,7 @@ def test_draws_beyond_the_reach_of_a_transformer_are_drawn_again():
         QuantileTransformer(n_quantiles=15), GaussianMixture(1)
     ).fit(x)
     draws = model.sample(20_000, random_state=0)
+    assert len(draws) == 20_000
     # No atoms at the ends, where scikit-learn would put what is beyond them.
     assert x.min() < draws.min()
     assert draws.max() < x.max()
@@ -237,6 +239,30 @@ def test_sequences_keep_their_order_and_groups():
     # States stay for about 30 rows.
     moves = [np.abs(np.diff(sequence[:, 0])) > 20 for sequence in sequences]
     assert 0 < np.sum(moves) < 15
+
+
+class Ramp(Constant):
+    """Sequences that go up by the same step, some of them beyond 1."""
+
+    def fit(self, X, y=None, groups=None):
+        return super().fit(np.asarray(X))
+
+    def sample(self, n_samples=1, *, random_state=None):
+        return random_state.uniform(0.1, 0.9) + 0.05 * np.arange(n_samples)[:, None]
+
+    def score_samples(self, X, groups=None):
+        return np.zeros(len(X))
+
+
+def test_sequences_beyond_the_reach_of_a_transformer_are_drawn_again_as_a_whole():
+    model = make_generative_pipeline(FunctionTransformer(expit, logit), Ramp())
+    model.fit(np.random.default_rng(0).normal(size=(100, 1)))
+    for seed in range(10):
+        levels = expit(model.sample(10, random_state=seed))[:, 0]
+        np.testing.assert_allclose(np.diff(levels), 0.05)
+        assert levels.max() < 1
+    # How many sequences are lost is not known.
+    assert not hasattr(model, "score_samples")
 
 
 class Resampler(Constant):
