@@ -171,10 +171,11 @@ def _nested(steps: Steps) -> str:
 
 def registered_for(steps: Steps) -> dict[Any, Registered]:
     """What users registered that steps need."""
-    kinds = {base for _, step in leaves(steps) for base in type(step).__mro__}
-    functions = {getattr(step, "func", None) for _, step in leaves(steps)}
+    needed: list[Any] = []
+    for _, step in leaves(steps):
+        needed += [*type(step).__mro__, getattr(step, "func", None)]
     return {
         target: found
         for target, found in REGISTERED.items()
-        if target in kinds or target in functions
+        if any(target is one for one in needed)
     }

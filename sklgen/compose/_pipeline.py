@@ -135,6 +135,10 @@ class GenerativePipeline(PipelineDensity):
         return self
 
     def _validate_steps(self) -> None:
+        if not self.steps:
+            raise ValueError(
+                "The pipeline is empty: add steps, a generator at the end."
+            )
         super()._validate_steps()
         name, last = self.steps[-1]
         if not (hasattr(last, "sample") or hasattr(last, "score_samples")):

@@ -94,6 +94,9 @@ def test_containers_between_steps_change_nothing(output):
     assert model.set_output(transform=output) is model
     model.fit(X)
     assert type(model[:-1].transform(X)).__module__.startswith(output)
+    model.set_output(transform="default").fit(X)
+    assert isinstance(model[:-1].transform(X), np.ndarray)
+    model.set_output(transform=output).fit(X)
     np.testing.assert_allclose(model.score_samples(X), expected.score_samples(X))
     holes = X.where(np.random.default_rng(0).random(X.shape) < 0.7)
     for method in ("sample_conditional", "impute"):
