@@ -76,7 +76,8 @@ class GenerativePipeline(PipelineDensity):
     rows that the transformer is defined on, and are 0 elsewhere.
 
     `impute` gives conditional means in the units of X. Where a step bends, so that the
-    mean of a transform is not the transform of the mean, they are means of 4000 draws.
+    mean of a transform is not the transform of the mean, they are means of 4000 draws,
+    of 400 for sequences.
 
     The `sample_weight` of `fit` goes to all steps, whose `fit` must take it;
     `step__sample_weight` reaches one step. With metadata routing, weights go to the

@@ -153,7 +153,7 @@ class PipelineDensity(PipelineDraws):
         ):
             return 0.0
         state = np.random.RandomState(0)
-        Z = self._final_estimator.sample(_N_PROBES, random_state=state)
+        Z = self._generate(_N_PROBES, state, {})
         share = backward(self._transformers(), Z, state)[1].mean()
         return float(np.log(max(share, 1 / _N_PROBES)))
 

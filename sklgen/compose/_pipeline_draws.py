@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from sklgen.compose._pipeline_steps import PipelineSteps, final_has
 
 # Conditional draws that a mean or a share is made of, and cells of them at a time.
 N_DRAWS = 4000
+_N_PASSES = 400
 _N_CELLS = 2**21
 _N_TRIES = 100
 
@@ -80,7 +82,7 @@ class PipelineDraws(PipelineSteps):
             # Arguments may say something of each row, so that all are drawn again.
             again = rows is not None and not params
             n_rows = len(rows) if again else n_samples
-            Z = self._final_estimator.sample(n_rows, random_state=state, **params)
+            Z = self._generate(n_rows, state, params)
             if isinstance(Z, list):
                 lengths[:] = map(len, Z)
                 Z = np.concatenate([as_cells(sequence) for sequence in Z])
@@ -171,16 +173,40 @@ class PipelineDraws(PipelineSteps):
         """
         rows, Z = self._open(X)
         steps = self._transformers()
-        filled = rows.astype(np.float64)
-        state = np.random.RandomState(0)
         if all(rule_of(step).affine for _, step in steps):
             Z = self._final_estimator.impute(Z, **params)
-            filled = as_cells(backward(steps, Z, state)[0])
-            return self._container.schema.complete(X, rows, filled)
-        for block in blocks(np.flatnonzero(np.isnan(rows).any(axis=1)), rows.shape[1]):
+            means = as_cells(backward(steps, Z, np.random.RandomState(0))[0])
+        else:
+            means = self._means(rows, Z, params)
+        return self._container.schema.complete(X, rows, means)
+
+    def _means(self, rows: NDArray[Any], Z: Any, params: Any) -> NDArray[Any]:
+        """Rows with their missing cells at the mean of conditional draws."""
+        state = np.random.RandomState(0)
+        means = rows.astype(np.float64)
+        missing = np.flatnonzero(np.isnan(rows).any(axis=1))
+        if has_order(self._final_estimator):
+            # Repeated rows would be another sequence.
+            means[missing] = 0.0
+            for _ in range(_N_PASSES):
+                drawn = self._completed(Z, np.arange(len(rows)), state, params)
+                means[missing] += drawn[missing] / _N_PASSES
+            return means
+        for block in blocks(missing, rows.shape[1]):
             drawn = self._completed(Z, np.repeat(block, N_DRAWS), state, params)
-            filled[block] = drawn.reshape(len(block), N_DRAWS, -1).mean(axis=1)
-        return self._container.schema.complete(X, rows, filled)
+            means[block] = drawn.reshape(len(block), N_DRAWS, -1).mean(axis=1)
+        return means
+
+    def _generate(self, n_samples: int, state: Any, params: Any) -> Any:
+        """Rows of the last step."""
+        draw = self._final_estimator.sample
+        if "random_state" not in signature(draw).parameters:
+            raise TypeError(
+                f"The sample of {self._final_estimator!r} takes no random_state, as "
+                "that of scikit-learn's mixtures: use a generator of sklgen, such as "
+                "sklgen.mixture.GaussianMixture."
+            )
+        return draw(n_samples, random_state=state, **params)
 
     def _open(self, X: Any) -> tuple[NDArray[Any], Any]:
         """Rows of numbers as an array, and transformed."""

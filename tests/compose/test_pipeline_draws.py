@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn.mixture
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
+from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import (
     FunctionTransformer,
     PowerTransformer,
@@ -244,6 +246,23 @@ def test_sequences_keep_their_order_and_groups():
     assert 0 < np.sum(moves) < 15
 
 
+def test_means_of_sequences_are_those_of_their_draws():
+    rng = np.random.default_rng(0)
+    state = np.repeat([0, 1, 0, 1], 25)
+    X = np.exp(2.0 * state[:, None] + 0.5 * rng.normal(size=(100, 1)))
+    log = FunctionTransformer(np.log, np.exp)
+    model = make_generative_pipeline(log, GaussianHMM(2, random_state=0)).fit(X)
+    holes = X.copy()
+    holes[[10, 35]] = np.nan
+    done = model.impute(holes)
+    np.testing.assert_array_equal(np.delete(done, [10, 35]), np.delete(X, [10, 35]))
+    # The state is sure in the middle of a run: means are log-normal ones.
+    hmm = model[-1]
+    low, high = np.sort(np.exp(hmm.means_[:, 0] + hmm.covariances_[:, 0, 0] / 2))
+    assert done[10, 0] == pytest.approx(low, rel=0.1)
+    assert done[35, 0] == pytest.approx(high, rel=0.1)
+
+
 class Ramp(Constant):
     """Sequences that go up by the same step, some of them beyond 1."""
 
@@ -266,6 +285,23 @@ def test_sequences_beyond_the_reach_of_a_transformer_are_drawn_again_as_a_whole(
         assert levels.max() < 1
     # How many sequences are lost is not known.
     assert not hasattr(model, "score_samples")
+
+
+def test_generators_of_scikit_learn():
+    X = positive_rows()
+    log = FunctionTransformer(np.log, np.exp)
+    kernels = make_generative_pipeline(log, KernelDensity(bandwidth=0.2)).fit(X)
+    assert kernels.score(X) == pytest.approx(kernels.score_samples(X).mean())
+    draws = kernels.sample(4000, random_state=0)
+    np.testing.assert_allclose(np.log(draws).mean(0), np.log(X).mean(0), atol=0.05)
+    mixtures = make_generative_pipeline(log, sklearn.mixture.GaussianMixture()).fit(X)
+    gaussian = multivariate_normal(
+        np.log(X).mean(axis=0), np.cov(np.log(X).T, bias=True)
+    )
+    expected = gaussian.logpdf(np.log(X)) - np.log(X).sum(axis=1)
+    np.testing.assert_allclose(mixtures.score_samples(X), expected, atol=1e-4)
+    with pytest.raises(TypeError, match="takes no random_state"):
+        mixtures.sample(3)
 
 
 class Resampler(Constant):
