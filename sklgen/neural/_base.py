@@ -17,12 +17,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.helper import predefined_split
 from torch import Tensor, nn
 
+from sklgen._labels import Codes
 from sklgen._random import as_generator
 from sklgen._torch import one_thread, seeded
 from sklgen.compose import TabularEncoder
 from sklgen.compose._typed_rows import TypedRowsMixin
 from sklgen.neural._callbacks import Diverged, KeepBest, Progress
-from sklgen.neural._labels import Codes
 from sklgen.neural._layout import Layout
 from sklgen.neural._net import Batches, Blocks, RowsOf
 

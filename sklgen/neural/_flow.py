@@ -13,12 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
+from sklgen._labels import Codes, LabelledDensityMixin
 from sklgen._torch import one_thread
 from sklgen.compose._table import named_columns, open_table, read_table
 from sklgen.neural._base import BaseNeural, in_double
 from sklgen.neural._flow_cells import CellMap
 from sklgen.neural._flow_nets import FlowLoss, fill, make_flow
-from sklgen.neural._labels import Codes, LabelledDensityMixin
 from sklgen.neural._net import BLOCK, LossNet, RowsOf
 
 # Points at which a density is averaged over cells.

@@ -12,13 +12,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from sklgen._labels import LabelledGenerativeMixin
 from sklgen._random import as_generator
 from sklgen.base import _check_n_samples
 from sklgen.neural._gan_base import BaseAdversarial
 from sklgen.neural._gan_losses import LOSSES
 from sklgen.neural._gan_scores import AdversarialScores
 from sklgen.neural._gan_where import conditions_of, draw_where
-from sklgen.neural._labels import LabelledGenerativeMixin
 
 
 class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstimator):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
+from sklgen._labels import Codes
 from sklgen._torch import one_thread
 from sklgen.neural._architectures import reader, writer
 from sklgen.neural._base import BaseNeural
@@ -19,7 +20,6 @@ from sklgen.neural._gan_clusters import clusters_of
 from sklgen.neural._gan_distance import EnergyDistance
 from sklgen.neural._gan_modules import Clusters, Generator, Heads, Shaped
 from sklgen.neural._gan_net import AdversarialNet, Spread
-from sklgen.neural._labels import Codes
 from sklgen.neural._net import BLOCK, RowsOf
 
 # Units of the blocks of perceptrons: more steps in a time are worth more than more.

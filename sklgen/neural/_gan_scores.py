@@ -11,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sklgen._frames import narwhals, open_frame
+from sklgen._labels import Codes
 from sklgen._torch import one_thread
 from sklgen.metrics import whitened_energy_distance
 from sklgen.neural._base import in_double
 from sklgen.neural._gan_net import FEWEST_DRAWS, SEED
-from sklgen.neural._labels import Codes
 from sklgen.neural._net import BLOCK
 
 

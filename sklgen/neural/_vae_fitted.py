@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from sklgen._labels import Codes, LabelledDensityMixin
 from sklgen._torch import one_thread
 from sklgen._typing import Array
 from sklgen.base import ConditionalMixin
 from sklgen.neural._base import in_double
-from sklgen.neural._labels import Codes, LabelledDensityMixin
 from sklgen.neural._layout import Layout
 from sklgen.neural._vae_inference import Inference, Posterior, draw_cells
 from sklgen.neural._vae_laws import LAWS, Cells, Laws

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator
 from skorch.callbacks import EpochScoring
 from torch import nn
 
+from sklgen._labels import LabelledDensityMixin
 from sklgen._torch import one_thread, seeded
 from sklgen.neural._base import BaseNeural, in_double
 from sklgen.neural._callbacks import Diverged
-from sklgen.neural._labels import LabelledDensityMixin
 from sklgen.neural._net import Average, Batches, Blocks, LossNet, RowsOf, SteppedNet
 
 pytestmark = pytest.mark.torch
