@@ -1,3 +1,5 @@
 """Generators made of decision trees: forests, and boosted trees."""
 
-__all__: list[str] = []
+from sklgen.tree._forest import AdversarialForest
+
+__all__ = ["AdversarialForest"]

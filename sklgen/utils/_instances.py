@@ -217,6 +217,13 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "gibbs": {"n_components": 2, "method": "gibbs"},
         },
     ),
+    **_instances(
+        "tree.AdversarialForest",
+        {
+            "coarse": {"n_estimators": 50, "min_samples_leaf": 12, "smoothing": 0.5},
+            "values": {"n_estimators": 40, "max_rounds": 1, "keep_missing": False},
+        },
+    ),
 }
 
 # Estimators that generate no rows: scikit-learn's checks apply, the contract does not.
