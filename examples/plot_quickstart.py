@@ -45,7 +45,7 @@ from sklgen.mixture import (
     GaussianMixture,
     TabularMixture,
 )
-from sklgen.neural import GAN, NormalizingFlow
+from sklgen.neural import GAN, VAE, NormalizingFlow
 from sklgen.topics import LatentDirichletAllocation, LDAMixture
 
 
@@ -88,6 +88,7 @@ MODELS = {
         "TabularMixture": TabularMixture(random_state=0),
         "TabularMixture(6)": TabularMixture(6, random_state=0),
         "GAN *": GAN(hidden=[64], max_iter=500, random_state=0),
+        "VAE": VAE(max_iter=500, random_state=0),
     },
     "Digits, counts": {
         "DirichletMultinomialMixture(10)": DirichletMultinomialMixture(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklgen._labels import Codes
 from sklgen.neural._base import BaseNeural
-from sklgen.neural._labels import Codes
 from sklgen.neural._net import LossNet, RowsOf
 from sklgen.neural._vae_fitted import FittedAutoencoder
 from sklgen.neural._vae_laws import LAWS
@@ -79,7 +79,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         bound importance-weighted [3]_.
     n_importance_samples : int, default=64
         Number of latent vectors that the encoder proposes for a row in `score_samples`,
-        `impute` and `sample_conditional`. 16 times as many are of the prior.
+        `impute` and `sample_conditional`. 32 times as many are of the prior.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Number columns to treat as labels: a mask, positions or names. Columns of
         strings, categories and booleans are labels in any case.
@@ -210,8 +210,8 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         n_latent: int | None = None,
         *,
         architecture: str = "mlp",
-        sample_shape: Any = None,
         hidden: Any = None,
+        sample_shape: Any = None,
         law: str = "gaussian",
         prior: str = "mixture",
         n_prior_components: int | None = None,
@@ -235,8 +235,8 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
     ) -> None:
         self.n_latent = n_latent
         self.architecture = architecture
-        self.sample_shape = sample_shape
         self.hidden = hidden
+        self.sample_shape = sample_shape
         self.law = law
         self.prior = prior
         self.n_prior_components = n_prior_components

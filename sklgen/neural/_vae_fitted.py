@@ -138,7 +138,7 @@ class FittedAutoencoder(
         return filled
 
     def transform(self, X: Any) -> Any:
-        """Latent means of rows.
+        """Encode rows as the means of their latent vectors.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class FittedAutoencoder(
         return mean.numpy().astype(X.dtype, copy=False)
 
     def inverse_transform(self, Z: Any, y: Any = None) -> Any:
-        """Rows of latent vectors.
+        """Decode latent vectors into rows.
 
         Parameters
         ----------

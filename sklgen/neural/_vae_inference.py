@@ -12,16 +12,17 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from sklgen._typing import Array
 from sklgen.neural._vae_laws import Cells, Laws, LineLaw, log_likelihood
 from sklgen.neural._vae_module import Autoencoder
 from sklgen.neural._vae_prior import Prior, even_points
 
-# Latent vectors that are decoded at once.
-_DECODED = 1 << 14
+# Latent vectors that are weighed at once.
+_WEIGHED = 1 << 17
 # Latent vectors of the prior, for each one of the encoder.
-_OF_PRIOR = 16
+_OF_PRIOR = 32
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Inference:
 
     def blocks(self, cells: Cells, k: int) -> Iterator[tuple[slice, Posterior]]:
         """Posteriors of blocks of rows of class k, or of rows without class."""
-        size = max(1, _DECODED // self.n_points)
+        size = max(1, _WEIGHED // ((1 + _OF_PRIOR) * self.n_points))
         for begin in range(0, len(cells.inputs), size):
             block = slice(begin, begin + size)
             yield block, self._posterior(Cells(*(part[block] for part in cells)), k)
@@ -120,10 +121,11 @@ class Inference:
             (log_normal(z, mean, scale), self.priors[k].log_density(z), own),
             (log_normal(vectors[None], mean, scale), log_prior[None], shared),
         ):
-            mixed = torch.logaddexp(proposed + math.log(K), prior + math.log(S))
+            # Logs of prior over mixture, but for the constant.
+            excess = proposed.sub_(prior).add_(math.log(K / S))
             fit = log_likelihood(laws, cells, self.law)
-            log_weights.append(fit + prior - mixed)
-        weights = torch.cat(log_weights, dim=1)
+            log_weights.append(fit.sub_(softplus(excess, threshold=40.0)))
+        weights = torch.cat(log_weights, dim=1).sub_(math.log(S))
         # Rows of which nothing was observed have the prior itself.
         nothing = cells.observed.sum(dim=1) == 0
         weights[nothing, :K] = -math.inf
@@ -144,9 +146,10 @@ def log_normal(z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         squares = (((z - mean[:, None]) / scale[:, None]) ** 2).sum(dim=2)
         return -0.5 * squares - constant[:, None]
     precision, vectors = scale**-2, z[0]
-    squares = precision @ (vectors**2).T - 2.0 * (mean * precision) @ vectors.T
-    squares = squares + (mean**2 * precision).sum(dim=1)[:, None]
-    return -0.5 * squares - constant[:, None]
+    constant = constant + 0.5 * (mean**2 * precision).sum(dim=1)
+    rows = [-0.5 * precision, mean * precision, -constant[:, None]]
+    columns = [vectors**2, vectors, torch.ones_like(vectors[:, :1])]
+    return torch.cat(rows, dim=1) @ torch.cat(columns, dim=1).T
 
 
 def draw_cells(

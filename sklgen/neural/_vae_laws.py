@@ -168,8 +168,8 @@ def _point_densities(mean: Tensor, scale: Tensor, cells: Cells, law: LineLaw) ->
     if len(mean) == 1 and law is LAWS["gaussian"]:
         mean, precision = mean[0], scale[0] ** -2
         constant = torch.log(precision) - mean**2 * precision - _LOG_2_PI
-        squares = observed @ constant.T - x**2 @ precision.T
-        return 0.5 * squares + x @ (mean * precision).T
+        parts = [-0.5 * precision, mean * precision, 0.5 * constant]
+        return torch.cat([x**2, x, observed], dim=1) @ torch.cat(parts, dim=1).T
     density = law.log_density((x[:, None] - mean) / scale) - torch.log(scale)
     return (density * observed[:, None]).sum(dim=2)
 

@@ -203,6 +203,19 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         max_iter=60,
     ),
     **_instances(
+        "neural.VAE",
+        {
+            "normal": {
+                "prior": "normal",
+                "beta": 1.0,
+                "hidden": (16,),
+                "n_train_samples": 4,
+                "max_iter": 300,
+            },
+        },
+        max_iter=5,
+    ),
+    **_instances(
         "topics.LDAMixture",
         {
             "four": {"n_components": 4, "n_topics": 3},
