@@ -56,16 +56,20 @@ class BoostedAutoregressive(
         Largest number of bins of a column of numbers. There are no more than two for
         the cube root of the number of rows, and a bin has at least 20 rows.
     max_iter : int, default=200
-        Largest number of trees of a classifier. Boosting stops early by a tenth of its
-        rows, which are held out.
+        Largest number of trees of a classifier.
     learning_rate : float, default=0.1
         Learning rate of the classifiers.
     max_leaf_nodes : int, default=31
         Largest number of leaves of a tree.
     min_samples_leaf : int, default=20
         Smallest number of rows in a leaf of a tree.
-    l2_regularization : float, default=10.0
+    l2_regularization : float, default=20.0
         Penalty on the values of leaves.
+    validation_fraction : float, default=0.1
+        Share of the rows of a classifier held out, to stop early by.
+    n_iter_no_change : int, default=10
+        Number of trees without a lower loss of these rows after which a classifier is
+        finished.
     n_particles : int, default=32
         Number of draws, for each order, that stand for missing cells which come before
         observed ones.
@@ -157,6 +161,8 @@ class BoostedAutoregressive(
         "max_leaf_nodes": [Interval(Integral, 2, None, closed="left")],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "l2_regularization": [Interval(Real, 0, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_particles": [Interval(Integral, 1, None, closed="left")],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
@@ -175,7 +181,9 @@ class BoostedAutoregressive(
         learning_rate: float = 0.1,
         max_leaf_nodes: int = 31,
         min_samples_leaf: int = 20,
-        l2_regularization: float = 10.0,
+        l2_regularization: float = 20.0,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
         n_particles: int = 32,
         categorical_features: Any = "from_dtype",
         max_categories: int | None = None,
@@ -191,6 +199,8 @@ class BoostedAutoregressive(
         self.max_leaf_nodes = max_leaf_nodes
         self.min_samples_leaf = min_samples_leaf
         self.l2_regularization = l2_regularization
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.n_particles = n_particles
         self.categorical_features = categorical_features
         self.max_categories = max_categories
@@ -255,6 +265,8 @@ class BoostedAutoregressive(
             self.max_leaf_nodes,
             self.min_samples_leaf,
             self.l2_regularization,
+            self.validation_fraction,
+            self.n_iter_no_change,
         )
         places = [(order, k) for order in self.orders_ for k in range(len(columns))]
         tasks = [

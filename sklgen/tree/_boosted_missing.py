@@ -54,7 +54,7 @@ class Completion:
         self._last = np.where(self._gone.all(axis=1), -1, last)
         self.log_evidence = np.zeros(n)
         for place, factor in enumerate(chain.factors):
-            at = np.flatnonzero(place < np.minimum(first, self._last + 1))
+            at = np.flatnonzero(place < first)
             if len(at):
                 ratios = self._ratios(factor, self._rows[at], self._positions[at])
                 self.log_evidence[at] += ratios

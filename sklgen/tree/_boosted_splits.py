@@ -14,8 +14,6 @@ from sklgen._typing import Array
 
 # A split with fewer rows than these, or fewer on one side, has one probability.
 _FEWEST_ROWS, _FEWEST_OF_SIDE = 40, 3
-# Epochs of boosting without a better loss of rows held out, and the share of these.
-_PATIENCE, _HELD_OUT = 5, 0.1
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class Boosting:
     max_leaf_nodes: int
     min_samples_leaf: int
     l2_regularization: float
+    validation_fraction: float
+    n_iter_no_change: int
 
     def fit(
         self,
@@ -40,8 +40,6 @@ class Boosting:
             **vars(self),
             categorical_features=labels,
             early_stopping=True,
-            n_iter_no_change=_PATIENCE,
-            validation_fraction=_HELD_OUT,
             random_state=int(rng.integers(2**31)),
         )
         return model.fit(X, y)

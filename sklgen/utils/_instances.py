@@ -237,6 +237,19 @@ INSTANCES: dict[str, Callable[[], Any]] = {
             "values": {"n_estimators": 40, "max_rounds": 1, "keep_missing": False},
         },
     ),
+    **_instances(
+        "tree.BoostedAutoregressive",
+        {
+            "few": {
+                "n_orders": 3,
+                "n_bins": 8,
+                "max_iter": 20,
+                "n_particles": 16,
+                "keep_missing": False,
+            },
+        },
+        max_iter=10,
+    ),
 }
 
 # Estimators that generate no rows: scikit-learn's checks apply, the contract does not.

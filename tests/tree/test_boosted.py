@@ -9,7 +9,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm, poisson
 
-from sklgen.tree._boosted import BoostedAutoregressive
+from sklgen.tree import BoostedAutoregressive
 from sklgen.tree._boosted_missing import Completion, fixed_points
 
 
@@ -127,6 +127,24 @@ def test_conditional_draws_are_those_of_bayes(on_labels, gone):
     error = np.sqrt(shares * (1 - shares) / n)
     # 0.02 is for what 32 draws a row know of the weights.
     assert np.all(np.abs(share - shares) <= 5 * error + 0.02)
+
+
+def test_orders_count_by_the_density_of_what_is_there():
+    # Two orders that disagree: in the second one, the second column means nothing.
+    X = labels()
+    mixed_up = X.assign(b=np.random.default_rng(1).permutation(X["b"]))
+    model, other = (boosted(n_orders=1).fit(table) for table in (X, mixed_up))
+    model._chains = [*model._chains, *other._chains]
+    rows = every(X)
+    expected = conditionals(model, rows, ["c"])
+    each = [conditionals(own, rows, ["c"]) for own in (single(model, 0), other)]
+    assert np.abs(expected - np.mean(each, axis=0)).max() > 0.1
+    many = rows.assign(c=None).loc[rows.index.repeat(1000)]
+    drawn = model.sample_conditional(many, random_state=0)
+    right = drawn.to_numpy() == rows.loc[many.index].to_numpy()
+    share = right.all(axis=1).reshape(-1, 1000).mean(axis=1)
+    error = np.sqrt(expected * (1 - expected) / 1000)
+    assert np.all(np.abs(share - expected) <= 5 * error)
 
 
 def test_impute_gives_the_mode(on_labels):

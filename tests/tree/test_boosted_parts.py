@@ -10,7 +10,7 @@ from sklgen.tree._boosted_leaves import Leaves
 from sklgen.tree._boosted_spline import BinSplines
 from sklgen.tree._boosted_splits import Boosting, NestedSplits
 
-BOOSTING = Boosting(20, 0.1, 8, 10, 1.0)
+BOOSTING = Boosting(20, 0.1, 8, 10, 1.0, 0.1, 5)
 
 
 @pytest.fixture(scope="module")
