@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isqrt
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -28,7 +29,10 @@ from sklgen.tree._forest_axes import Axes
 from sklgen.tree._forest_rounds import Rounds
 
 # Leaves of automatic size have at least so many rows, and so many cells.
-_FEWEST_ROWS, _FEWEST_CELLS = 3, 20
+_FEWEST_ROWS, _FEWEST_CELLS = 3, 30
+# Share of missing cells beyond which a table is to be completed, not to be copied, and
+# the rows of leaves then, unless the square root of all rows is less.
+_MANY_MISSING, _MANY_ROWS = 0.1, 30
 # Rows beyond so many for each row given are too many to be repeated.
 _MOST_COPIES = 16
 
@@ -55,7 +59,10 @@ class AdversarialForest(
     min_samples_leaf : int or "auto", default="auto"
         Smallest number of rows in a leaf while trees grow, of real and drawn ones
         together. Small leaves copy a table more faithfully, larger ones give unseen
-        rows a higher density. "auto" takes as many as have 20 cells, and at least 3.
+        rows a higher density. "auto" takes as many as have 30 cells, and at least 3;
+        it takes 30, or the square root of the number of rows, if more than a tenth of
+        the cells miss, in columns that don't miss all: a table is to be completed then,
+        not to be copied.
     max_rounds : int, default=10
         Largest number of forests.
     tol : float, default=0.01
@@ -229,7 +236,7 @@ class AdversarialForest(
         weight = check_weights(sample_weight, typed)
         rows = _repeated(typed, weight)
         rows[:, : self._schema.n_learned] = self._schema.learn_from(rows)
-        self.min_samples_leaf_ = self._fewest()
+        self.min_samples_leaf_ = self._fewest(rows)
         rounds = Rounds(
             self.n_estimators,
             self.min_samples_leaf_,
@@ -246,10 +253,14 @@ class AdversarialForest(
         self.n_iter_ = len(self.accuracies_)
         return self
 
-    def _fewest(self) -> int:
+    def _fewest(self, rows: Array) -> int:
         if self.min_samples_leaf != "auto":
             return int(self.min_samples_leaf)
-        return max(_FEWEST_ROWS, -(-_FEWEST_CELLS // int(self.n_features_in_)))
+        fewest = max(_FEWEST_ROWS, -(-_FEWEST_CELLS // int(self.n_features_in_)))
+        missing = self._schema.missing_share(rows, np.ones(len(rows)))
+        if missing > _MANY_MISSING:
+            return max(fewest, min(_MANY_ROWS, isqrt(len(rows))))
+        return fewest
 
     def _shares(self, rows: Array) -> list[Array]:
         """Shares of the levels of each column of codes."""

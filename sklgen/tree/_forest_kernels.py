@@ -38,8 +38,10 @@ class Laws(NamedTuple):
 
     A code has the probability (count + prior share) / total, with the counts of leaf k
     and column j at `pointer[k c + j]` and after, in order of their levels, and the
-    shares of all columns side by side, from `start` on. A score has a Gaussian law
-    between `low` and `high`, where it has the mass exp(`log_mass`).
+    shares of all columns side by side, from `start` on. Where a column is `mixed`, code
+    0 stands for its continuous part, of which the share `rest` is within the box. A
+    score has a Gaussian law between `low` and `high`, where it has the mass
+    exp(`log_mass`).
     """
 
     log_weight: Array
@@ -50,6 +52,8 @@ class Laws(NamedTuple):
     prior: Array
     share: Array
     start: NDArray[np.int64]
+    mixed: NDArray[np.bool_]
+    rest: Array
     means: Array
     deviations: Array
     low: Array
@@ -129,7 +133,10 @@ def _log_joint(i: int, k: int, cells: Cells, laws: Laws) -> float:
         code = cells.codes[i, j]
         if code < 0:
             continue
-        mass = laws.prior[k, j] * laws.share[laws.start[j] + code]
+        share = laws.share[laws.start[j] + code]
+        if code == 0 and laws.mixed[j]:
+            share = laws.rest[k, j]
+        mass = laws.prior[k, j] * share
         at = k * n_codes + j
         for entry in range(laws.pointer[at], laws.pointer[at + 1]):
             if laws.levels[entry] >= code:
@@ -217,13 +224,12 @@ def draw_codes(
     below: Array,
     first: NDArray[np.int32],
     last: NDArray[np.int32],
-    rest: Array,
     codes: NDArray[np.int32],
 ) -> None:
     """Draw the missing codes (n, c) of rows in leaves.
 
-    Draws that no count explains are from the prior: code 0 up to the share `rest`,
-    then the levels from `first` to `last` in `order`, with shares `below` them.
+    Draws that no count explains are from the prior: the continuous part, then the
+    levels from `first` to `last` in `order`, with shares `below` them.
     """
     n, n_codes = codes.shape
     for i in range(n):
@@ -239,7 +245,7 @@ def draw_codes(
                     break
             if left < 0.0:
                 continue
-            left = left / laws.prior[k, j] - rest[k, j]
+            left = left / laws.prior[k, j] - laws.rest[k, j]
             start, stop = first[k, j], last[k, j]
             if left < 0.0 or start == stop:
                 codes[i, j] = 0

@@ -244,4 +244,4 @@ def bound(tree: Trees, low: Array, high: Array) -> None:
         below[b, axis] = max(below[b, axis], cut)
 
 
-# Calls kernels of other modules, as of b06481731456.
+# Calls kernels of other modules, as of 9cbf7f7619c6.

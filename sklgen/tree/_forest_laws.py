@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Ranges:
         Shares of the codes before each place in `order`.
     first, last : ndarray of shape (K, c)
         First place in `order` that is within the box, and first one beyond.
+    mixed : ndarray of shape (c,)
+        Whether code 0 is that of a continuous part.
     rest : ndarray of shape (K, c)
         Share of the continuous part that is within the box.
     """
@@ -48,6 +50,7 @@ class Ranges:
     below: Array
     first: NDArray[np.int32]
     last: NDArray[np.int32]
+    mixed: NDArray[np.bool_]
     rest: Array
 
     @classmethod
@@ -55,7 +58,7 @@ class Ranges:
         """The ranges within boxes (K, axes); `log_mass` (K, q) is that of scores."""
         orders, sums = [], []
         first, last = np.empty((2, len(low), len(axes.of_codes)), np.int32)
-        rest = np.zeros(first.shape)
+        mixed, rest = np.zeros(first.shape[1], dtype=bool), np.zeros(first.shape)
         for at, (j, share) in enumerate(zip(axes.of_codes, axes.shares, strict=True)):
             axis = axes.all[j]
             padding = np.full(len(share) - len(axis.order), -1, np.int32)
@@ -63,12 +66,15 @@ class Ranges:
             shares = np.where(orders[-1] >= 0, share[orders[-1]], 0.0)
             sums.append(np.append(0.0, np.cumsum(shares)))
             first[:, at], last[:, at] = axis.placed(low[:, j], high[:, j])
-            if len(padding):
+            mixed[at] = len(padding) > 0
+            if mixed[at]:
                 place = int(np.flatnonzero(axes.of_scores == j)[0])
                 room = axis.has_room(low[:, j], high[:, j])
                 rest[:, at] = room * share[0] * np.exp(log_mass[:, place])
         order = np.concatenate([*orders, np.empty(0, np.int32)])
-        return cls(order, np.concatenate([*sums, np.empty(0)]), first, last, rest)
+        return cls(
+            order, np.concatenate([*sums, np.empty(0)]), first, last, mixed, rest
+        )
 
     def mass(self, start: NDArray[np.int64]) -> Array:
         """Shares (K, c) of all that is within the boxes."""
@@ -130,6 +136,8 @@ class LeafLaws:
             prior=smoothing / ranges.mass(start),
             share=np.concatenate([*axes.shares, np.empty(0)]),
             start=start,
+            mixed=ranges.mixed,
+            rest=ranges.rest,
             means=means,
             deviations=deviations,
             low=bounds[0],
@@ -145,7 +153,7 @@ class LeafLaws:
         joined = {
             name: np.concatenate([getattr(law, name) for law in laws])
             for name in Laws._fields
-            if name not in {"pointer", "share", "start"}
+            if name not in {"pointer", "share", "start", "mixed"}
         }
         ends = np.cumsum([law.pointer[-1] for law in laws])
         pairs = zip(laws, np.append(0, ends[:-1]), strict=True)
@@ -155,14 +163,17 @@ class LeafLaws:
         joined["log_weight"] += np.log(np.repeat(weights, sizes))
         ranges = [part.ranges for part in parts]
         return cls(
-            Laws(**joined, share=laws[0].share, start=laws[0].start),
-            Ranges(
-                ranges[0].order,
-                ranges[0].below,
-                *(
-                    np.concatenate([getattr(own, name) for own in ranges])
-                    for name in ("first", "last", "rest")
-                ),
+            Laws(
+                **joined,
+                share=laws[0].share,
+                start=laws[0].start,
+                mixed=laws[0].mixed,
+            ),
+            replace(
+                ranges[0],
+                first=np.concatenate([own.first for own in ranges]),
+                last=np.concatenate([own.last for own in ranges]),
+                rest=joined["rest"],
             ),
         )
 

@@ -68,10 +68,8 @@ class ForestModel:
 
     def sample(self, n_samples: int, rng: np.random.Generator) -> Array:
         """Typed rows."""
-        weights = np.exp(self.leaves.laws.log_weight)
-        leaves = rng.choice(len(weights), n_samples, p=weights / weights.sum())
         unseen = np.full((n_samples, self.axes.rows.width), np.nan)
-        return self._filled(unseen, leaves.astype(np.int32), rng)
+        return self.draw_missing(unseen, rng, 1)
 
     def draw_missing(
         self, rows: NDArray[Any], rng: np.random.Generator, n_threads: int
@@ -86,7 +84,13 @@ class ForestModel:
             draw_leaves(cells, self.trees, laws, uniform[block.rows], out)
             return out
 
-        leaves = _each(rows, np.empty(len(rows), np.int32), read, n_threads)
+        # Where nothing is seen, the weights of leaves say all.
+        weights = np.exp(self.leaves.laws.log_weight)
+        chosen = rng.choice(len(weights), len(rows), p=weights / weights.sum())
+        leaves: NDArray[np.int32] = chosen.astype(np.int32)
+        seen = ~np.isnan(rows[:, : self.axes.rows.n_typed]).all(axis=1)
+        uniform = uniform[seen]
+        leaves[seen] = _each(rows[seen], leaves[seen], read, n_threads)
         return self._filled(rows, leaves, rng)
 
     def _filled(
@@ -104,7 +108,6 @@ class ForestModel:
             ranges.below,
             ranges.first,
             ranges.last,
-            ranges.rest,
             codes,
         )
         drawn[:, typing.categories] = codes
