@@ -123,19 +123,19 @@ def fitted(model, X):
     return model.fit(X), time.process_time() - start
 
 
-def report_table(name, table, target, seed, names):
+def report_table(name, table, target, seed, models):
     train, test = train_test_split(table, test_size=0.2, random_state=seed)
     real = train_synthetic_test_real(train, test, target, random_state=seed)
-    for key in names:
-        if not MODELS[key].tables:
+    for key, entry in models.items():
+        if not entry.tables:
             continue
-        model, seconds = fitted(MODELS[key].make(seed), train)
+        model, seconds = fitted(entry.make(seed), train)
         draws = model.sample(len(test), random_state=seed)
         many = model.sample(len(train), random_state=seed + 1)
         auc = classifier_two_sample_test(test, draws, random_state=seed).auc
         use = train_synthetic_test_real(many, test, target, random_state=seed)
         print(
-            f"{name:<12}{seed:>5}  {key:<16}{auc:>7.3f}{use:>7.3f}{real:>7.3f}"
+            f"{name:<12}{seed:>5}  {key:<20}{auc:>7.3f}{use:>7.3f}{real:>7.3f}"
             f"{seconds:>9.1f}",
             flush=True,
         )
@@ -171,10 +171,11 @@ def main():
     warnings.simplefilter("ignore")
     if options.data is not None:
         tables = read_tables(options.data)
-        print(f"{'':<12}{'seed':>5}  {'':<16}{'C2ST':>7}{'TSTR':>7}{'TRTR':>7}{'s':>9}")
+        print(f"{'':<12}{'seed':>5}  {'':<20}{'C2ST':>7}{'TSTR':>7}{'TRTR':>7}{'s':>9}")
+        models = {key: MODELS[key] for key in options.models}
         for name in options.tables:
             for seed in range(options.seeds):
-                report_table(name, *tables[name], seed, options.models)
+                report_table(name, *tables[name], seed, models)
     print(f"{'':<12}{'seed':>5}  {'':<16}{'inside':>7}{'least':>7}{'most':>7}{'s':>9}")
     for draw in (ring, grid):
         for seed in range(options.mode_seeds):

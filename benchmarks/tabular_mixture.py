@@ -126,14 +126,14 @@ def diagonal(hidden):
     return model.fit(hidden).impute(hidden)
 
 
-def report_imputed(name, table, seed):
+def report_imputed(name, table, seed, methods):
     # Cells of integers can be hidden in columns of floats only.
     whole = table.select_dtypes("integer").columns
     table = table.astype(dict.fromkeys(whole, np.float64))
     rng = np.random.default_rng(seed)
     hidden = table.mask(rng.random(table.shape) < 0.2)
     numbers, labels = numbers_and_labels(table)
-    for method in (mixture, diagonal, iterative, simple):
+    for key, method in methods.items():
         completed, spent = seconds(method, hidden)
         gone = hidden.isna() & table.notna()
         errors = (completed[numbers] - table[numbers]) / table[numbers].std()
@@ -143,7 +143,7 @@ def report_imputed(name, table, seed):
         ]
         accuracy = f"{np.mean(right):>9.3f}" if right else f"{'-':>9}"
         print(
-            f"{name:<12}{seed:>5}  {method.__name__:<12}{squares.mean():>8.3f}"
+            f"{name:<12}{seed:>5}  {key:<20}{squares.mean():>8.3f}"
             f"{accuracy}{spent:>9.1f}",
             flush=True,
         )
@@ -171,10 +171,16 @@ def main():
     for name in names:
         for seed in range(options.seeds):
             report_synthetic(name, *tables[name], seed)
-    print(f"\n{'':<12}{'seed':>5}  {'':<12}{'RMSE':>8}{'accuracy':>9}{'seconds':>9}")
+    print(f"\n{'':<12}{'seed':>5}  {'':<20}{'RMSE':>8}{'accuracy':>9}{'seconds':>9}")
+    methods = {
+        "TabularMixture": mixture,
+        "TabularMixture diag": diagonal,
+        "IterativeImputer": iterative,
+        "most frequent": simple,
+    }
     for name in names:
         for seed in range(options.seeds):
-            report_imputed(name, tables[name][0], seed)
+            report_imputed(name, tables[name][0], seed, methods)
 
 
 if __name__ == "__main__":
