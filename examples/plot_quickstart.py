@@ -47,7 +47,7 @@ from sklgen.mixture import (
 )
 from sklgen.neural import GAN, VAE, NormalizingFlow
 from sklgen.topics import LatentDirichletAllocation, LDAMixture
-from sklgen.tree import BoostedAutoregressive
+from sklgen.tree import AdversarialForest, BoostedAutoregressive
 
 
 def runs(X, n):
@@ -88,6 +88,7 @@ MODELS = {
     "Penguins, table": {
         "TabularMixture": TabularMixture(random_state=0),
         "TabularMixture(6)": TabularMixture(6, random_state=0),
+        "AdversarialForest": AdversarialForest(random_state=0),
         "BoostedAutoregressive": BoostedAutoregressive(random_state=0),
         "GAN *": GAN(hidden=[64], max_iter=500, random_state=0),
         "VAE": VAE(max_iter=500, random_state=0),
