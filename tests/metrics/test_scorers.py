@@ -8,10 +8,20 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 
 from sklgen.datasets import load_old_faithful
-from sklgen.metrics import c2st_scorer, negative_energy_scorer
+from sklgen.metrics import (
+    c2st_scorer,
+    coverage_scorer,
+    negative_energy_scorer,
+    negative_sliced_wasserstein_scorer,
+)
 from sklgen.mixture import GaussianMixture
 
-SCORERS = [negative_energy_scorer, c2st_scorer]
+SCORERS = [
+    negative_energy_scorer,
+    c2st_scorer,
+    coverage_scorer,
+    negative_sliced_wasserstein_scorer,
+]
 
 
 @pytest.fixture(scope="module")
