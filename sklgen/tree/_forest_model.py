@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -53,6 +53,16 @@ class ForestModel:
     def n_leaves(self) -> int:
         """Number of leaves of all trees, without the one for all rows."""
         return len(self.leaves.laws.means) - 1
+
+    @property
+    def n_trees(self) -> int:
+        """Number of trees, without the leaf for all rows unless there is no other."""
+        return max(1, len(self.trees.roots) - 1)
+
+    def single(self, tree: int) -> ForestModel:
+        """The model that completes rows by one of the trees."""
+        roots = self.trees.roots[tree : tree + 1]
+        return replace(self, trees=self.trees._replace(roots=roots))
 
     def log_densities(self, rows: NDArray[Any], n_threads: int) -> Array:
         """Log-densities of typed rows, of what they have of cells."""

@@ -115,9 +115,12 @@ class Rounds:
         done = False
         while not done and len(accuracies) < self.max_rounds:
             positions = seen.copy()
-            if gone.any():
-                drawn = model.draw_missing(rows[gone], rng, self.n_threads)
-                positions[gone] = axes.positions(drawn)
+            # One tree is enough for a row, and costs less than all of them.
+            parts = np.array_split(rng.permutation(np.flatnonzero(gone)), model.n_trees)
+            for tree, part in enumerate(parts):
+                own = model.single(tree)
+                drawn = own.draw_missing(rows[part], rng, self.n_threads)
+                positions[part] = axes.positions(drawn)
             at = partition.resampled(positions.shape, rng)
             forest, ranks, cuts = self._grown(axes, positions, at, rng)
             accuracy = _out_of_bag(forest, ranks)
