@@ -26,7 +26,7 @@ import pandas as pd
 import tabular_mixture
 
 from sklgen.mixture import TabularMixture
-from sklgen.tree import AdversarialForest
+from sklgen.tree import AdversarialForest, BoostedAutoregressive
 
 
 class ArfPy:
@@ -95,6 +95,7 @@ class Diffusion:
 MODELS = {
     "TabularMixture": lambda seed: TabularMixture(random_state=seed),
     "AdversarialForest": lambda seed: AdversarialForest(random_state=seed),
+    "BoostedAutoregressive": lambda seed: BoostedAutoregressive(random_state=seed),
 }
 if importlib.util.find_spec("arfpy"):
     MODELS["arfpy"] = ArfPy
