@@ -1,10 +1,18 @@
-"""Around models: tables as numbers, and scikit-learn's transformers before a model."""
+"""Around models: tables as numbers, transformers before a model, tasks for one."""
 
+from sklgen.compose._classifier import GenerativeClassifier
 from sklgen.compose._encoder import TabularEncoder
+from sklgen.compose._imputer import GenerativeImputer
 from sklgen.compose._jacobian import log_abs_det_jacobian, register_jacobian
+from sklgen.compose._outliers import DensityOutlierDetector
+from sklgen.compose._over_sampler import GenerativeOverSampler
 from sklgen.compose._pipeline import GenerativePipeline, make_generative_pipeline
 
 __all__ = [
+    "DensityOutlierDetector",
+    "GenerativeClassifier",
+    "GenerativeImputer",
+    "GenerativeOverSampler",
     "GenerativePipeline",
     "TabularEncoder",
     "log_abs_det_jacobian",

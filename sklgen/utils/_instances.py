@@ -42,6 +42,16 @@ def _pipeline(*steps: tuple[str, str, dict[str, Any]]) -> Callable[[], Any]:
     return make
 
 
+def _around(name: str, density: dict[str, Any], **params: Any) -> Callable[[], Any]:
+    """What makes an estimator of `compose` around a mixture of Gaussians."""
+
+    def make() -> Any:
+        mixture = _make("mixture.GaussianMixture", {"random_state": 0, **density})
+        return _make(f"compose.{name}", {"estimator": mixture, **params})
+
+    return make
+
+
 _MIXTURE = (
     "mixture",
     "mixture.GaussianMixture",
@@ -254,6 +264,30 @@ INSTANCES: dict[str, Callable[[], Any]] = {
 
 # Estimators that generate no rows: scikit-learn's checks apply, the contract does not.
 OTHERS: dict[str, Callable[[], Any]] = {
+    "DensityOutlierDetector": _around("DensityOutlierDetector", {"n_components": 2}),
+    "DensityOutlierDetector-fifth": _around(
+        "DensityOutlierDetector", {"n_components": 1}, contamination=0.2
+    ),
+    "GenerativeClassifier": _around("GenerativeClassifier", {"n_components": 1}),
+    "GenerativeClassifier-diag": _around(
+        "GenerativeClassifier",
+        {"n_components": 1, "covariance_type": "diag"},
+        tol=0.01,
+    ),
+    "GenerativeImputer": _around("GenerativeImputer", {"n_components": 2}),
+    "GenerativeImputer-sample": _around(
+        "GenerativeImputer",
+        {"n_components": 1},
+        strategy="sample",
+        add_indicator=True,
+        random_state=0,
+    ),
+    "GenerativeOverSampler": _around("GenerativeOverSampler", {"n_components": 1}),
+    "GenerativeOverSampler-all": _around(
+        "GenerativeOverSampler",
+        {"n_components": 2, "covariance_type": "diag"},
+        sampling_strategy="all",
+    ),
     **_instances(
         "compose.TabularEncoder",
         {

@@ -1,0 +1,46 @@
+"""Where rows have gaps: which cells miss, and rows that miss a column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklgen._frames import as_series, open_frame
+
+
+def missing_cells(X: Any) -> NDArray[np.bool_]:
+    """Which cells (n, d) of an array or DataFrame are NaN, None or null."""
+    frame = open_frame(X, "")
+    if frame is None:
+        cells = np.asarray(X)
+        if cells.dtype == object:
+            return np.array([[_is_none(cell) for cell in row] for row in cells])
+        return np.asarray(np.isnan(cells))
+    return np.column_stack([_missing(column) for column in frame.iter_columns()])
+
+
+def _is_none(cell: Any) -> bool:
+    return cell is None or bool(cell != cell)
+
+
+def _missing(column: Any) -> NDArray[np.bool_]:
+    gone = column.is_null()
+    if column.dtype.is_float():
+        gone = gone | column.is_nan().fill_null(value=True)
+    return np.asarray(gone.to_numpy(), dtype=bool)
+
+
+def without_column(X: Any, j: int) -> Any:
+    """Rows whose cells in column j are missing; X stays as it is."""
+    frame = open_frame(X, "")
+    if frame is not None:
+        column = frame.get_column(frame.columns[j])
+        gone = as_series([None] * len(column), like=column)
+        return frame.with_columns(gone).to_native()
+    rows = np.array(X)
+    if rows.dtype.kind in "biu":
+        rows = rows.astype(np.float64)
+    rows[:, j] = np.nan
+    return rows
