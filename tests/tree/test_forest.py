@@ -7,6 +7,8 @@ from sklgen.metrics import marginal_distances
 from sklgen.mixture import TabularMixture
 from sklgen.tree import AdversarialForest
 from sklgen.tree._forest import _repeated
+from sklgen.tree._forest_rounds import Partition
+from sklgen.tree._forest_trees import STUMP
 
 
 def table(n=400, seed=0, *, missing=False):
@@ -150,6 +152,35 @@ def test_independent_columns_need_one_round():
     forest = AdversarialForest(20, tol=0.05, random_state=0).fit(X)
     assert forest.n_iter_ == 1
     assert forest.accuracies_[0] < 0.55
+
+
+def test_rounds_end_where_rows_can_hardly_be_told():
+    X = table(300)
+    first = AdversarialForest(5, max_rounds=1, random_state=0).fit(X).accuracies_[0]
+    assert first > 0.55
+    for tol, more in ((first - 0.499, False), (first - 0.501, True)):
+        forest = AdversarialForest(5, tol=tol, random_state=0).fit(X)
+        assert (forest.n_iter_ > 1) == more
+
+
+def test_cells_are_drawn_from_rows_of_one_leaf():
+    leaves = np.array([[0, 0, 0, 0, 0, 0, 1, 1, 1, 2]], np.int32)
+    at = Partition([STUMP], leaves).resampled((6000, 3), np.random.default_rng(0))
+    drawn = leaves[0][at]
+    assert np.all(drawn == drawn[:, :1])
+    assert np.bincount(drawn[:, 0]) / 6000 == pytest.approx([0.6, 0.3, 0.1], abs=0.03)
+    assert np.bincount(at[:, 1]) / 6000 == pytest.approx(np.full(10, 0.1), abs=0.02)
+    assert np.mean(at[:, 0] == at[:, 1]) < 0.4
+
+
+def test_mean_of_numbers_with_an_atom_is_that_of_draws(model):
+    X = table(6, 8).assign(amount=np.nan)
+    means = model.impute(X)["amount"]
+    many = X.loc[X.index.repeat(4000)].reset_index(drop=True)
+    draws = model.sample_conditional(many, random_state=0)["amount"].to_numpy()
+    draws = draws.reshape(6, 4000)
+    errors = draws.std(axis=1) / np.sqrt(4000)
+    assert np.all(np.abs(draws.mean(axis=1) - means) < 5 * errors + 1e-3)
 
 
 def test_rounds_go_on_while_forests_get_worse():
