@@ -125,11 +125,11 @@ def main():
     for key in options.models:  # compiles, or reads what was compiled
         MODELS[key](0).fit(tables["penguins"][0].head(100)).sample(10)
     models = {key: neural.Model(MODELS[key]) for key in options.models}
-    print(f"{'':<12}{'seed':>5}  {'':<20}{'C2ST':>7}{'TSTR':>7}{'TRTR':>7}{'s':>9}")
+    print(f"{'':<12}{'seed':>5}  {'':<22}{'C2ST':>7}{'TSTR':>7}{'TRTR':>7}{'s':>9}")
     for name in options.tables:
         for seed in range(options.seeds):
             neural.report_table(name, *tables[name], seed, models)
-    print(f"\n{'':<12}{'seed':>5}  {'':<20}{'RMSE':>8}{'accuracy':>9}{'seconds':>9}")
+    print(f"\n{'':<12}{'seed':>5}  {'':<22}{'RMSE':>8}{'accuracy':>9}{'seconds':>9}")
     methods = {
         key: partial(completed, key)
         for key in options.models
