@@ -135,7 +135,7 @@ def report_table(name, table, target, seed, models):
         auc = classifier_two_sample_test(test, draws, random_state=seed).auc
         use = train_synthetic_test_real(many, test, target, random_state=seed)
         print(
-            f"{name:<12}{seed:>5}  {key:<20}{auc:>7.3f}{use:>7.3f}{real:>7.3f}"
+            f"{name:<12}{seed:>5}  {key:<22}{auc:>7.3f}{use:>7.3f}{real:>7.3f}"
             f"{seconds:>9.1f}",
             flush=True,
         )
@@ -171,7 +171,7 @@ def main():
     warnings.simplefilter("ignore")
     if options.data is not None:
         tables = read_tables(options.data)
-        print(f"{'':<12}{'seed':>5}  {'':<20}{'C2ST':>7}{'TSTR':>7}{'TRTR':>7}{'s':>9}")
+        print(f"{'':<12}{'seed':>5}  {'':<22}{'C2ST':>7}{'TSTR':>7}{'TRTR':>7}{'s':>9}")
         models = {key: MODELS[key] for key in options.models}
         for name in options.tables:
             for seed in range(options.seeds):

@@ -143,7 +143,7 @@ def report_imputed(name, table, seed, methods):
         ]
         accuracy = f"{np.mean(right):>9.3f}" if right else f"{'-':>9}"
         print(
-            f"{name:<12}{seed:>5}  {key:<20}{squares.mean():>8.3f}"
+            f"{name:<12}{seed:>5}  {key:<22}{squares.mean():>8.3f}"
             f"{accuracy}{spent:>9.1f}",
             flush=True,
         )
@@ -171,7 +171,7 @@ def main():
     for name in names:
         for seed in range(options.seeds):
             report_synthetic(name, *tables[name], seed)
-    print(f"\n{'':<12}{'seed':>5}  {'':<20}{'RMSE':>8}{'accuracy':>9}{'seconds':>9}")
+    print(f"\n{'':<12}{'seed':>5}  {'':<22}{'RMSE':>8}{'accuracy':>9}{'seconds':>9}")
     methods = {
         "TabularMixture": mixture,
         "TabularMixture diag": diagonal,
