@@ -62,3 +62,16 @@ def given_axes(ax: Any, n: int, kind: str) -> NDArray[Any]:
             f"{kind}."
         )
     return axes
+
+
+def close(figure: Any) -> None:
+    """Let pyplot forget a figure.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+        The figure.
+    """
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)

@@ -1,6 +1,7 @@
 """Coverage and density: the definition, exact expectations, ties, weights."""
 
 import tracemalloc
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,13 @@ def test_one_distribution_has_the_expected_values(kind, n, m, k):
         assert abs(values.mean() - expected) < 3.5 * error + 0.01
 
 
+@pytest.mark.parametrize(("n", "m", "k"), [(3, 2, 1), (6, 4, 5), (9, 30, 3)])
+def test_expected_coverage_counts_orders(n, m, k):
+    X = np.random.default_rng(0).normal(size=(n + m, 1))
+    found = coverage_density(X[:n], X[n:], n_neighbors=k).expected_coverage
+    assert found == pytest.approx(1 - comb(n - 1, k) / comb(n + m - 1, k))
+
+
 def test_expected_coverage_of_many_rows_is_a_power_of_two():
     X = np.random.default_rng(0).normal(size=(4000, 1))
     found = coverage_density(X, X, n_neighbors=3)
@@ -82,12 +90,24 @@ def test_weights_are_repetitions_and_zeros_removals():
         assert found.density == pytest.approx(expected.density, rel=1e-9)
 
 
-def test_weights_below_one_are_no_danger():
-    X = np.random.default_rng(3).normal(size=(60, 2))
-    weight = np.random.default_rng(4).uniform(0.2, 1.3, size=60)
-    found = coverage_density(X, X[::2] + 0.1, sample_weight=weight)
-    assert 0.0 < found.coverage <= 1.0
-    assert 0.0 < found.density < 5.0
+def test_weights_below_one_are_parts_of_rows():
+    rng = np.random.default_rng(3)
+    X, Y = rng.normal(size=(2, 60, 2))
+    weight = rng.uniform(0.1, 1.0, size=60)
+    mean = np.average(X, axis=0, weights=weight)
+    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    A, B = (X - mean) / scale, (Y - mean) / scale
+    inside = []
+    for one in A:
+        distance = np.linalg.norm(A - one, axis=1)
+        order = np.argsort(distance)[1:]
+        last = np.searchsorted(np.cumsum(weight[order]), 5.0)
+        edge = distance[order[last]]
+        inside.append((np.linalg.norm(B - one, axis=1) < edge).sum())
+    found = coverage_density(X, Y, sample_weight=weight)
+    covered = np.average(np.array(inside) > 0, weights=weight)
+    assert found.coverage == pytest.approx(covered)
+    assert found.density == pytest.approx(weight @ inside / (5 * 60))
 
 
 def test_units_and_order_do_not_matter():

@@ -9,7 +9,7 @@ from sklearn.neighbors import KernelDensity
 
 from sklgen.datasets import load_penguins
 from sklgen.metrics import membership_inference
-from sklgen.mixture import GaussianMixture, TabularMixture
+from sklgen.mixture import GaussianMixture
 
 MODELS = [None, KernelDensity(bandwidth=0.3), GaussianMixture(2)]
 
@@ -73,13 +73,41 @@ def test_containers_do_not_matter():
         *(pl.from_pandas(one) for one in (train, holdout, rows)), random_state=0
     )
     assert found == expected
-    model = TabularMixture(2)  # its own seed is set
-    one, other = (
+
+
+class Random(BaseEstimator):
+    """A density of nothing but its seed."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        self.direction_ = np.random.RandomState(self.random_state).normal(size=2)
+        self.direction_ *= len(X)
+        return self
+
+    def score_samples(self, X):
+        return X @ self.direction_
+
+
+def test_seeds_that_are_not_set_are_set():
+    rng = np.random.default_rng(3)
+    train, holdout, rows = (rng.normal(size=(n, 2)) for n in (40, 50, 60))
+    model = Random()
+    one, again = (
         membership_inference(train, holdout, rows, estimator=model, random_state=0)
         for _ in range(2)
     )
-    assert one == other
+    assert one == again
     assert model.random_state is None
+    seeded, other = (
+        membership_inference(
+            train, holdout, rows, estimator=Random(7), X_reference=rows[:9],
+            random_state=seed,
+        )
+        for seed in (0, 1)
+    )  # fmt: skip
+    assert seeded == other
 
 
 def test_densities_without_overlap_are_no_numbers_less():

@@ -1,0 +1,173 @@
+"""Real rows beside synthetic ones: shares, dots and correlations are theirs."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.mixture import GaussianMixture as SklearnMixture
+
+from sklgen.datasets import load_old_faithful, load_penguins
+from sklgen.plotting import ModelComparisonDisplay, SampleComparisonDisplay
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def tables():
+    X = load_penguins(as_frame=True).frame
+    return X[::2], X[1::2]
+
+
+def test_shares_are_of_all_rows_with_missing_cells_beside():
+    real, synthetic = tables()
+    display = SampleComparisonDisplay.from_samples(real, synthetic)
+    axes = dict(zip(display.features_, display.axes_, strict=True))
+    assert list(axes) == list(real.columns)
+    bars = axes["sex"].containers
+    names = [label.get_text() for label in axes["sex"].get_yticklabels()]
+    assert names[-1] == "missing"
+    for container, table in zip(bars, (real, synthetic), strict=True):
+        shares = (
+            table["sex"].astype(object).fillna("missing").value_counts(normalize=True)
+        )
+        widths = [bar.get_width() for bar in container]
+        assert widths == pytest.approx([shares[name] for name in names])
+    for patch, table in zip(
+        axes["body_mass_g"].patches, (real, synthetic), strict=True
+    ):
+        heights, edges, _ = patch.get_data()
+        mass = table["body_mass_g"]
+        counts, _ = np.histogram(mass.dropna(), edges)
+        np.testing.assert_allclose(heights, counts / len(mass))
+        assert heights.sum() == pytest.approx(mass.notna().mean(), abs=0.01)
+    gone = real["body_mass_g"].isna().mean(), synthetic["body_mass_g"].isna().mean()
+    expected = f"missing: {gone[0]:.1%} | {gone[1]:.1%}".replace("%", " %")
+    assert axes["body_mass_g"].get_xlabel() == expected
+
+
+def test_pairs_are_real_below_and_synthetic_above():
+    real, synthetic = (table.dropna() for table in tables())
+    names = ["bill_depth_mm", "body_mass_g", "sex"]
+    display = SampleComparisonDisplay.from_samples(
+        real, synthetic, kind="pairs", features=names
+    )
+    below = display.axes_[1, 0].collections[0].get_offsets()
+    np.testing.assert_array_equal(below, real[names[:2]])
+    above = display.axes_[0, 1].collections[0].get_offsets()
+    np.testing.assert_array_equal(above, synthetic[names[1::-1]])
+    codes = np.rint(display.axes_[2, 0].collections[0].get_offsets()[:, 1])
+    levels = [label.get_text() for label in display.axes_[2, 0].get_yticklabels()]
+    assert [levels[int(code)] for code in codes] == real["sex"].tolist()
+
+
+def test_correlations_are_theirs_and_their_difference():
+    real, synthetic = (table.dropna() for table in tables())
+    names = ["bill_depth_mm", "body_mass_g"]
+    display = SampleComparisonDisplay.from_samples(
+        real, synthetic, kind="correlations", features=names
+    )
+    one, other = (spearmanr(table[names]).statistic for table in (real, synthetic))
+    found = [ax.images[0].get_array()[0, 1] for ax in display.axes_]
+    assert found == pytest.approx([one, other, other - one])
+    assert display.axes_[0].texts[1].get_text() == f"{one:.2f}"
+
+
+def test_the_columns_that_differ_most_are_drawn():
+    rng = np.random.default_rng(0)
+    X, Y = (pd.DataFrame(rng.normal(size=(200, 30))).rename(columns=str) for _ in "ab")
+    Y["7"] += 2.0
+    Y["21"] *= 4.0
+    display = SampleComparisonDisplay.from_samples(X, Y)
+    assert len(display.axes_) == 24
+    assert {"7", "21"} <= {*display.features_}
+    assert len(display.plot(kind="pairs").features_) == 5
+    assert {"7", "21"} <= {*display.features_}
+
+
+def test_all_kinds_of_columns_and_names_are_drawn():
+    rng = np.random.default_rng(1)
+    days = pd.to_timedelta(rng.exponential(300, 80), "D")
+    X = pd.DataFrame(
+        {
+            "$when_{": pd.Timestamp("2020-01-01") + days,
+            "wait": days,
+            "n": rng.poisson(3, 80),
+            "ok": rng.random(80) < 0.3,
+            "city": rng.choice([f"$city_{{ number {k}" for k in range(20)], 80),
+            "none": None,
+            "one": 1.0,
+        }
+    )
+    X.loc[::9, "$when_{"] = pd.NaT
+    for kind in ("marginals", "pairs", "correlations"):
+        display = SampleComparisonDisplay.from_samples(
+            X[:40], X[40:], kind=kind, features=list(X.columns)
+        )
+        display.figure_.canvas.draw()
+    display.plot()
+    when, wait, n, ok, city = display.axes_[:5]
+    year = when.dataLim.x0 / 365.2425 + 1970
+    assert year == pytest.approx(2020.0, abs=0.3)
+    assert wait.get_title() == "wait (days)"
+    assert (n.patches[0].get_data().edges % 1 == 0.5).all()
+    assert [label.get_text() for label in ok.get_yticklabels()] == ["False", "True"]
+    names = [label.get_text() for label in city.get_yticklabels()]
+    assert len(names) == 8
+    assert names[-1] == "13 others"
+    assert sum(bar.get_width() for bar in city.containers[0]) == pytest.approx(1.0)
+
+
+def test_models_of_others_are_drawn_from_with_a_seed():
+    X = load_old_faithful().data
+    model = SklearnMixture(2, random_state=None).fit(X)
+    one, again, other = (
+        SampleComparisonDisplay.from_estimator(
+            model, X, n_samples=50, random_state=seed
+        ).synthetic[0].values
+        for seed in (0, 0, 1)
+    )  # fmt: skip
+    np.testing.assert_array_equal(one, again)
+    assert len(one) == 50
+    assert not np.isin(one, other).any()
+
+
+def test_axes_may_be_given():
+    real, synthetic = tables()
+    _, axes = plt.subplots(1, 2)
+    display = SampleComparisonDisplay.from_samples(
+        real, synthetic, features=["sex", 3], ax=axes
+    )
+    assert display.features_ == ["sex", "bill_depth_mm"]
+    assert display.axes_.tolist() == axes.tolist()
+    with pytest.raises(ValueError, match="ax has 2 axes for 3 matrices"):
+        display.plot(kind="correlations", ax=axes)
+
+
+def test_what_is_unknown_is_refused():
+    real, synthetic = tables()
+    with pytest.raises(ValueError, match="kind must be one of"):
+        SampleComparisonDisplay.from_samples(real, synthetic, kind="all")
+    with pytest.raises(ValueError, match="features names 'weight'"):
+        SampleComparisonDisplay.from_samples(real, synthetic, features=["weight"])
+
+
+def test_bars_are_means_of_those_that_never_failed():
+    values = {
+        "energy": {
+            "a": np.array([0.1, 0.3]),
+            "b": np.array([0.5, np.nan]),
+            "c": np.array([np.nan, np.nan]),
+        },
+        "fit_seconds": {"a": np.array([1.0, 1.0]), "b": np.array([100.0, 200.0])},
+    }
+    values["fit_seconds"]["c"] = values["energy"]["c"]
+    display = ModelComparisonDisplay(values, anchors=("b",)).plot()
+    energy, seconds = display.axes_
+    assert [line.get_xdata()[0] for line in energy.lines] == pytest.approx([0.2])
+    dots = [dot.get_offsets()[:, 0].tolist() for dot in energy.collections]
+    assert dots == [[0.1, 0.3], [0.5]]
+    assert seconds.get_xscale() == "log"
