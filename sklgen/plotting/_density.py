@@ -65,8 +65,8 @@ class DensityDisplay:
     >>> X = load_old_faithful(as_frame=True).data
     >>> model = GaussianMixture(2, random_state=0).fit(X)
     >>> display = DensityDisplay.from_estimator(model, X)
-    >>> display.density.shape
-    (100, 100)
+    >>> display.names
+    ['duration', 'waiting']
     >>> DensityDisplay.from_estimator(model, X, features=["waiting"]).names
     ['waiting']
     """

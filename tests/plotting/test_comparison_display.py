@@ -93,16 +93,16 @@ def test_all_kinds_of_columns_and_names_are_drawn():
     days = pd.to_timedelta(rng.exponential(300, 80), "D")
     X = pd.DataFrame(
         {
-            "$when_{": pd.Timestamp("2020-01-01") + days,
+            "$when_{$": pd.Timestamp("2020-01-01") + days,
             "wait": days,
             "n": rng.poisson(3, 80),
             "ok": rng.random(80) < 0.3,
-            "city": rng.choice([f"$city_{{ number {k}" for k in range(20)], 80),
+            "city": rng.choice([f"$c_{{$ number {k}" for k in range(20)], 80),
             "none": None,
             "one": 1.0,
         }
     )
-    X.loc[::9, "$when_{"] = pd.NaT
+    X.loc[::9, "$when_{$"] = pd.NaT
     for kind in ("marginals", "pairs", "correlations"):
         display = SampleComparisonDisplay.from_samples(
             X[:40], X[40:], kind=kind, features=list(X.columns)

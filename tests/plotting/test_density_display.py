@@ -131,7 +131,7 @@ def test_missing_cells_are_left_out_of_histograms(X):
 
 
 def test_dollars_are_no_formulas():
-    X = pd.DataFrame({"$x_{": [1.0, 2.0, 3.0]})
+    X = pd.DataFrame({"$x_{$": [1.0, 2.0, 3.0]})
     DensityDisplay.from_samples(X).figure_.canvas.draw()
 
 
