@@ -119,6 +119,8 @@ def compare(
     >>> bool(table["energy"]["two"] < table["energy"]["one"])
     True
     """
+    if isinstance(X, (list, tuple)):  # cells of rows with text keep their types
+        X = np.array(X, dtype=object if np.asarray(X).dtype.kind in "US" else None)
     _check(X, estimators, target)
     check_scalar(max_rows, "max_rows", Integral, min_val=2)
     rng = as_generator(random_state)

@@ -213,6 +213,15 @@ def test_containers_do_not_matter():
     assert one.notna()["tstr"].all()
 
 
+def test_lists_of_rows_are_tables():
+    frame = mixed()
+    found = compare(
+        frame.to_numpy().tolist(), {"tables": TabularMixture(2)}, cv=2, random_state=0
+    )
+    assert not found.failures
+    assert found.real.dtype == object
+
+
 @pytest.mark.parametrize("make", [lambda X: X, pl.from_pandas, pd.DataFrame.to_numpy])
 def test_shuffled_columns_keep_cells_and_lose_rows(make):
     X = make(mixed(200))
