@@ -118,7 +118,6 @@ def measure_model(estimator: Any, fold: Fold, seed: int) -> Outcome:
     draws = outcome.time("sample", lambda: _draw(model, len(fold.train), seed))
     if draws is not None:
         _measure_draws(outcome, fold, draws, fold.train, draws)
-        outcome.draws = _first(draws, len(fold.test))
     return outcome
 
 
@@ -130,10 +129,9 @@ def measure_real(fold: Fold, seed: int) -> Outcome:
     outcome = Outcome()
     rng = np.random.default_rng(seed)
     shuffled = _safe_indexing(fold.train, rng.permutation(len(fold.train)))
-    half = len(fold.train) // 2
-    rest = _safe_indexing(shuffled, np.arange(half, len(fold.train)))
-    _measure_draws(outcome, fold, shuffled, rest, _first(shuffled, half))
-    outcome.draws = _first(shuffled, len(fold.test))
+    halves = np.array_split(np.arange(len(fold.train)), 2)
+    known, fresh = (_safe_indexing(shuffled, half) for half in halves)
+    _measure_draws(outcome, fold, shuffled, known, fresh)
     return outcome
 
 
@@ -143,7 +141,6 @@ def measure_independent(fold: Fold, seed: int) -> Outcome:
     rng = np.random.default_rng(seed)
     draws = shuffle_columns(fold.train, rng)
     _measure_draws(outcome, fold, draws, fold.train, draws)
-    outcome.draws = _first(draws, len(fold.test))
     return outcome
 
 
@@ -175,8 +172,18 @@ def _measure_draws(
     """Measure draws; those of `fresh` must not be among the `known` rows."""
     measures, seed = outcome.measures, fold.seed
     size = min(len(fold.test), fold.max_rows)
-    test, rows, near = (_first(X, size) for X in (fold.test, draws, fresh))
-    train = _first(known, fold.max_rows)
+    sizes = (size, size, size, fold.max_rows, len(fold.test))
+    rng = np.random.default_rng(seed)
+    parts = outcome.attempt(
+        "draws",
+        lambda: [
+            _some(X, n, rng)
+            for X, n in zip((fold.test, draws, fresh, known, draws), sizes, strict=True)
+        ],
+    )
+    if parts is None:
+        return
+    test, rows, near, train, outcome.draws = parts
     found = {
         "energy": lambda: whitened_energy_distance(test, rows),
         "coverage": lambda: coverage_density(test, rows).coverage,
@@ -193,13 +200,12 @@ def _measure_draws(
         measures[name] = np.nan if value is None else value
     told = outcome.attempt(
         "c2st",
-        lambda: classifier_two_sample_test(
-            fold.test, _first(draws, len(fold.test)), random_state=seed
-        ),
+        lambda: classifier_two_sample_test(fold.test, draws, random_state=seed),
     )
     if told is not None:
         measures |= {"c2st_auc": told.auc, "c2st_std_error": told.std_error}
 
 
-def _first(X: Any, n: int) -> Any:
-    return _safe_indexing(X, np.arange(min(n, len(X))))
+def _some(X: Any, n: int, rng: np.random.Generator) -> Any:
+    """So many rows at random: tables may be sorted, and draws come by component."""
+    return _safe_indexing(X, rng.permutation(len(X))[:n])

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 REAL, SYNTHETIC = "0.55", "tab:blue"
 # Levels, and letters of their names, that are drawn; most bins of a histogram.
 _LEVELS, _LETTERS, _BINS = 8, 16, 50
+# Share of numbers that may be left out of a picture; beyond, they are no outliers.
+_FAR = 0.01
 _DAY = 864e8
 _UNITS = {"durations": (_DAY, " (days)"), "times of day": (_DAY / 24.0, " (hours)")}
 _DATES = ("dates", "dates with a time zone")
@@ -75,7 +77,7 @@ class DrawnColumn:
         if self.levels is not None:
             return np.arange(len(self.levels) + 1.0) - 0.5
         values = np.concatenate(self.places)
-        low, high = span(values)
+        low, high = reach(values)
         values = values[(values >= low) & (values <= high)]
         if len(values) and high - low < _BINS and (values == np.rint(values)).all():
             return np.arange(np.ceil(low), np.floor(high) + 2.0) - 0.5
@@ -102,6 +104,27 @@ class DrawnColumn:
             locator = make.AutoDateLocator(maxticks=5)
             axis.set_major_locator(locator)
             axis.set_major_formatter(make.ConciseDateFormatter(locator))
+
+
+def reach(values: Array) -> tuple[float, float]:
+    """From where to where numbers are drawn: all, but for a few very far out.
+
+    Parameters
+    ----------
+    values : ndarray
+        The numbers; NaN for those that miss.
+
+    Returns
+    -------
+    low, high : float
+        The ends of the axis, which are never the same.
+    """
+    seen = values[np.isfinite(values)]
+    low, high = span(seen)
+    outside = (seen < low) | (seen > high)
+    if outside.sum() > _FAR * len(seen):
+        return float(seen.min()), float(seen.max())
+    return low, high
 
 
 def plain(name: Any) -> str:

@@ -63,8 +63,8 @@ class SampleComparisonDisplay:
     Notes
     -----
     Axes leave out numbers that are more than three times the width of the middle 90 %
-    beyond it; shares are of all rows. The eight most frequent levels are drawn, and the
-    others as one.
+    beyond it, if these are no more than 1 %; shares are of all rows. The eight most
+    frequent levels are drawn, and the others as one.
 
     In the square of pairs, real rows are below the diagonal and synthetic ones above
     it: what is mirrored should look alike. Labels are spread about their place.
@@ -292,7 +292,7 @@ def _spread(column: DrawnColumn, rng: np.random.Generator) -> list[NDArray[Any]]
     """Places of some rows; those of labels are spread."""
     some = []
     for at in column.places:
-        at = at[:_DOTS]
+        at = at[:: -(-len(at) // _DOTS) or 1]  # rows may be sorted
         jitter = rng.uniform(-0.25, 0.25, size=len(at))
         some.append(at if column.levels is None else at + jitter)
     return some

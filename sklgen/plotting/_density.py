@@ -13,8 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklgen._frames import narwhals, open_frame
 from sklgen._typing import Array
 from sklgen.metrics._tables import read_tables
-from sklgen.plotting._columns import plain
-from sklgen.plotting._scalars import span
+from sklgen.plotting._columns import plain, reach
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -213,7 +212,7 @@ class DensityDisplay:
             side = int(np.clip(np.sqrt(len(rows) / 5.0), 10, 40))
             bins = "auto" if rows.shape[1] == 1 else side
         edges = [
-            np.histogram_bin_edges(values, bins, span(values)) for values in rows.T
+            np.histogram_bin_edges(values, bins, reach(values)) for values in rows.T
         ]
         heights, _ = np.histogramdd(rows, edges)
         for axis, edge in enumerate(edges):
@@ -360,7 +359,7 @@ def _is_whole(X: Any, j: int) -> bool:
 
 
 def _places(values: Array, n: int, *, whole: bool) -> Array:
-    low, high = span(values)
+    low, high = reach(values)
     margin = 0.1 * (high - low)
     # Positive numbers stay positive: some laws have no others.
     low = low - margin if low < 0.0 else max(low - margin, low / 2.0)

@@ -264,6 +264,35 @@ def test_few_rows_of_many_are_enough_for_metrics_of_pairs():
     np.testing.assert_allclose(share, share.round(), atol=1e-9)
 
 
+class Sorted(Memoriser):
+    """Draws its rows in their order, as mixtures draw component by component."""
+
+    def sample(self, n_samples=1, *, random_state=None):
+        rows = super().sample(n_samples, random_state=random_state)
+        return rows[np.argsort(rows[:, 0])]
+
+
+def test_order_of_rows_and_draws_does_not_matter():
+    X = correlated(400)
+    X = X[np.argsort(X[:, 0])]
+    table = compare(X, {"s": Sorted()}, cv=2, max_rows=60, random_state=0).table
+    for name in (REAL, "s"):
+        assert table.loc[name, "energy"] < 0.1
+        assert table.loc[name, "coverage"] > 0.9
+    assert abs(table.loc[REAL, "closest_record_share"] - 0.5) < 0.15
+    assert table.loc[INDEPENDENT, "energy"] > 0.1
+
+
+def test_draws_that_are_no_table_are_a_failure():
+    class Wrong(Memoriser):
+        def sample(self, n_samples=1, *, random_state=None):
+            return 3.0
+
+    with pytest.warns(FitFailedWarning, match="'w' failed"):
+        found = compare(correlated(40), {"w": Wrong()}, cv=2, random_state=0)
+    assert found.table.loc["w"].isna().sum() == len(found.table.columns) - 2
+
+
 def test_seeds_are_set_in_parts_that_have_none():
     model = make_generative_pipeline(StandardScaler(), GaussianMixture(2))
     seeded(model, 3)

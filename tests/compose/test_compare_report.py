@@ -73,14 +73,16 @@ def test_report_is_one_file_with_all_names_escaped(comparison, tmp_path):
 def test_best_of_each_measure_is_bold():
     measures = {
         "real against real": [{"energy": 0.0, "coverage": 1.0, "c2st_auc": 0.5}],
-        "low": [{"energy": 0.1, "coverage": 0.2, "c2st_auc": 0.4}],
-        "high": [{"energy": 0.3, "coverage": 0.9, "c2st_auc": 0.8}],
+        "low": [{"energy": 0.1, "coverage": 0.2, "c2st_auc": 0.2}],
+        "high": [{"energy": 0.3, "coverage": 0.9, "c2st_auc": 0.55}],
         "none": [{}],
     }
     html = html_table(Comparison(measures, real=None, draws={}).table)
     low, high, none = (html.split(f"<th>{k}</th>")[1] for k in ("low", "high", "none"))
-    assert low.startswith('<td class="best">0.100</td><td class="best">0.400</td><td>')
-    assert high.startswith('<td>0.300</td><td>0.800</td><td class="best">0.900</td>')
+    assert low.startswith('<td class="best">0.100</td><td>0.200</td><td>')
+    assert high.startswith(
+        '<td>0.300</td><td class="best">0.550</td><td class="best">0.900</td>'
+    )
     assert none.startswith("<td></td><td></td><td></td>")
 
 

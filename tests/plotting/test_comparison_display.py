@@ -64,6 +64,14 @@ def test_pairs_are_real_below_and_synthetic_above():
     assert [levels[int(code)] for code in codes] == real["sex"].tolist()
 
 
+def test_some_of_many_rows_are_drawn_from_all_over():
+    X = np.sort(np.random.default_rng(0).normal(size=(5000, 2)), axis=0)
+    display = SampleComparisonDisplay.from_samples(X, X, kind="pairs")
+    places = np.asarray(display.axes_[1, 0].collections[0].get_offsets())
+    assert len(places) == 1000
+    assert abs(places.mean()) < 0.05
+
+
 def test_correlations_are_theirs_and_their_difference():
     real, synthetic = (table.dropna() for table in tables())
     names = ["bill_depth_mm", "body_mass_g"]
@@ -119,6 +127,15 @@ def test_all_kinds_of_columns_and_names_are_drawn():
     assert len(names) == 8
     assert names[-1] == "13 others"
     assert sum(bar.get_width() for bar in city.containers[0]) == pytest.approx(1.0)
+
+
+def test_no_more_than_a_hundredth_is_left_out():
+    far = np.zeros((1000, 2))
+    far[:5, 0] = 100.0  # outliers of a constant
+    far[:50, 1] = 100.0  # a part of the law
+    display = SampleComparisonDisplay.from_samples(far, far)
+    shown = [ax.patches[0].get_data().values.sum() for ax in display.axes_]
+    assert shown == pytest.approx([0.995, 1.0])
 
 
 def test_models_of_others_are_drawn_from_with_a_seed():
