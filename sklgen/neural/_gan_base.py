@@ -71,9 +71,6 @@ class BaseAdversarial(BaseNeural):
         return AdversarialNet(
             self._generator(heads, tilt, n_classes),
             self._critic(heads.width, n_classes),
-            loss=self.loss,
-            penalty=self.penalty,
-            penalty_every=self.penalty_every,
             decay=self.decay,
             spread=Spread(*self._scales(inputs)),
             distance=EnergyDistance(
@@ -93,6 +90,9 @@ class BaseAdversarial(BaseNeural):
     def _options(self, steps: int, total: int) -> dict[str, Any]:
         # A single epoch, such as those of partial_fit, keeps the learning rates.
         own = {
+            "loss": self.loss,
+            "penalty": self.penalty,
+            "penalty_every": self.penalty_every,
             "critic_lr": self.critic_learning_rate,
             "horizon": total if total > steps else None,
         }

@@ -105,6 +105,14 @@ def test_partial_fit_and_warm_start_go_on():
     assert small().partial_fit(X).partial_fit(X).n_iter_ == 100
 
 
+def test_runs_that_go_on_take_the_loss_that_is_asked_for():
+    X = table()
+    model = small(max_iter=5, early_stopping=False, warm_start=True).fit(X)
+    changed = {"loss": "non_saturating", "penalty": 0.0, "penalty_every": 3}
+    model.set_params(**changed).fit(X)
+    assert {name: getattr(model.net_, name) for name in changed} == changed
+
+
 def test_both_networks_learn_again_after_a_fit():
     X = table().drop(columns="label")
     model = small(max_iter=200, early_stopping=False).fit(X)
