@@ -118,19 +118,13 @@ def picture(figure: Any, title: str) -> str:
     html : str
         The image.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    figure.clear()
-    _close(figure)
-    code = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="{escape(title)}" src="data:image/png;base64,{code}">'
-
-
-def _close(figure: Any) -> None:
-    """Forget a figure that pyplot made: reports of many models would keep them all."""
     from sklgen.plotting._parts import close
 
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
     close(figure)
+    code = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f'<img alt="{escape(title)}" src="data:image/png;base64,{code}">'
 
 
 def _introduction(comparison: Comparison) -> str:
