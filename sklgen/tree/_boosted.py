@@ -20,6 +20,7 @@ from sklgen.base import ConditionalMixin, DensityMixin, GenerativeMixin
 from sklgen.compose import TabularEncoder
 from sklgen.compose._typed_rows import TypedRowsMixin
 from sklgen.em import Scratch
+from sklgen.em._kernels import _LOWEST_LOG
 from sklgen.em._threads import N_JOBS
 from sklgen.families import DiagonalGaussian
 from sklgen.families._grid_gaussian import GridGaussian
@@ -302,7 +303,9 @@ class BoostedAutoregressive(
             if found:
                 ratios[:, at] = np.hstack([np.stack(block) for block in found])
         mixed = logsumexp(ratios, axis=0) - np.log(len(ratios))
-        return np.asarray(np.nan_to_num(rows[:, -1]) + self._log_normal(rows) + mixed)
+        total = np.nan_to_num(rows[:, -1]) + self._log_normal(rows) + mixed
+        # Squares overflow far out.
+        return np.asarray(np.maximum(total, _LOWEST_LOG))
 
     def _log_normal(self, rows: Array) -> Array:
         """Log-density or mass of the scores under independent standard normal laws."""

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sklgen._typing import Array
+from sklgen.em._kernels import _LOWEST_LOG
 from sklgen.families._gaussian import LOG_2_PI
 from sklgen.families._grid_gaussian import _NARROW, _log_mass, _narrow
 
@@ -164,7 +165,8 @@ def _log_joint(i: int, k: int, cells: Cells, laws: Laws) -> float:
             error = (score - laws.means[k, j]) * scale
             total += math.log(scale) - 0.5 * (error * error + LOG_2_PI)
         total -= laws.log_mass[k, j]
-    return total
+    # Squares overflow far out: all leaves are alike then.
+    return total if total > _LOWEST_LOG else _LOWEST_LOG
 
 
 @njit(nogil=True, cache=True)
@@ -310,4 +312,4 @@ def average(
             modes[i, j] = sums[start : laws.start[j + 1]].argmax()
 
 
-# Calls kernels of other modules, as of c8b203dd065b.
+# Calls kernels of other modules, as of d1803c068b04.

@@ -244,4 +244,4 @@ def bound(tree: Trees, low: Array, high: Array) -> None:
         below[b, axis] = max(below[b, axis], cut)
 
 
-# Calls kernels of other modules, as of 9cbf7f7619c6.
+# Calls kernels of other modules, as of 8a6c90c2baec.

@@ -88,6 +88,15 @@ def test_any_valid_row_has_a_finite_density(model):
     assert np.isfinite(model.score_samples(X.mask(lambda X: X.notna() | True))).all()
 
 
+@pytest.mark.parametrize("value", [1e160, -1e300])
+def test_numbers_whose_squares_overflow(value):
+    X = table(200)[["amount", "count"]]
+    forest = AdversarialForest(3, random_state=0).fit(X)
+    far = pd.DataFrame({"amount": [value, np.nan], "count": [np.nan, value]})
+    assert np.isfinite(forest.score_samples(far)).all()
+    assert np.isfinite(forest.impute(far)).all(axis=None)
+
+
 def test_unseen_label_counts_as_one_row_more(model):
     X = table(5, 5)
     unseen = model.score_samples(X.assign(kind="unseen"))
