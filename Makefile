@@ -16,7 +16,7 @@ demo: $(STAMP)
 	cd examples && MPLBACKEND=Agg ../$(BIN)/python plot_quickstart.py
 
 test: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --durations=60
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
