@@ -41,8 +41,15 @@ class AroundMixin:
 
         DataFrames and lists of sequences are left to the generator.
         """
-        if open_frame(X, "") is not None or _are_sequences(X):
+        if are_sequences(X):
+            validate_data(self, X[0], reset=reset, skip_check_array=True)
+            return X
+        if open_frame(X, "") is not None:
             validate_data(self, X, reset=reset, skip_check_array=True)
+            if not _num_samples(X):
+                raise ValueError(
+                    f"X has no rows: {type(self).__name__} takes at least one."
+                )
             return X
         tags = get_tags(self).input_tags
         return validate_data(
@@ -54,8 +61,8 @@ class AroundMixin:
             ensure_all_finite="allow-nan" if tags.allow_nan else True,
         )
 
-    def _read_labels(self, X: Any, y: Any) -> NDArray[Any]:
-        """Labels of rows of `fit`."""
+    def _read_labels(self, X: Any, y: Any, *, none: Any = None) -> NDArray[Any]:
+        """Labels of rows of `fit`; `none`, where given, is the mark of rows without."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
@@ -63,7 +70,9 @@ class AroundMixin:
             )
         labels: NDArray[Any] = _check_y(y, estimator=self)
         check_consistent_length(X, labels)
-        check_classification_targets(labels)
+        classes = labels if none is None else labels[labels != none]
+        if len(classes):
+            check_classification_targets(classes)
         return labels
 
     def _weights(self, X: Any, sample_weight: Any) -> NDArray[np.float64] | None:
@@ -85,7 +94,7 @@ class AroundMixin:
         return clone(self.estimator).fit(X, sample_weight=weight)
 
 
-def _are_sequences(X: Any) -> bool:
+def are_sequences(X: Any) -> bool:
     """Whether X is a list of tables, as models of sequences take them."""
     if not isinstance(X, (list, tuple)) or not len(X):
         return False
@@ -95,14 +104,35 @@ def _are_sequences(X: Any) -> bool:
 def log_densities(estimator: Any, X: Any) -> NDArray[np.float64]:
     """Log-densities of rows, or of whole sequences where X is a list of these."""
     scores = estimator.score_samples(X)
-    if _are_sequences(X):
+    if are_sequences(X):
         return np.array([np.sum(own) for own in scores], dtype=np.float64)
     return np.asarray(scores, dtype=np.float64)
 
 
+def sequence_lengths(X: Any) -> NDArray[np.intp] | None:
+    """Lengths of sequences; None where X has rows."""
+    if not are_sequences(X):
+        return None
+    return np.array([len(sequence) for sequence in X], dtype=np.intp)
+
+
+def drawn(
+    estimator: Any, count: int, seed: int, lengths: NDArray[np.intp] | None
+) -> Any:
+    """Draw rows, or sequences whose lengths are drawn from those of training."""
+    if lengths is None:
+        return estimator.sample(count, random_state=seed)
+    rng = np.random.default_rng(seed)
+    seeds = rng.integers(2**32, size=count).tolist()
+    return [
+        estimator.sample(int(length), random_state=own)
+        for length, own in zip(rng.choice(lengths, count), seeds, strict=True)
+    ]
+
+
 def stacked(tables: list[Any], order: Any = None) -> Any:
     """Tables of one kind, one above the other, with their rows in another order."""
-    if _are_sequences(tables[0]):
+    if are_sequences(tables[0]):
         rows: Any = [sequence for table in tables for sequence in table]
         return rows if order is None else [rows[at] for at in order]
     if issparse(tables[0]):

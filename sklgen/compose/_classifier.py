@@ -20,7 +20,13 @@ from sklearn.utils.validation import (
 )
 
 from sklgen._labels import Codes, LabelledGenerativeMixin
-from sklgen.compose._around import AroundMixin, log_densities, stacked
+from sklgen.compose._around import (
+    AroundMixin,
+    drawn,
+    log_densities,
+    sequence_lengths,
+    stacked,
+)
 
 _UNLABELLED = -1
 
@@ -54,8 +60,8 @@ class GenerativeClassifier(
         Probabilities of the classes, in the order of `classes_`. None takes the shares
         of the training rows.
     semi_supervised : bool, default=False
-        Whether a label of -1 stands for none. Needs an `estimator` whose `fit` takes
-        weights.
+        Whether a label of -1 stands for none; words need an array of dtype object for
+        it. Needs an `estimator` whose `fit` takes weights.
     max_iter : int, default=50
         Largest number of times that densities are fitted to rows without labels.
     tol : float, default=1e-3
@@ -83,7 +89,9 @@ class GenerativeClassifier(
 
     Notes
     -----
-    A row that is impossible under all densities has the prior probabilities. Fits and
+    A row that is impossible under all densities has the prior probabilities. Lists of
+    sequences are classified as a whole, by models of these; drawn ones have lengths of
+    training sequences of their class. Fits and
     predictions cost what those of the densities do. A seed of `estimator` is that of
     all classes.
 
@@ -152,7 +160,8 @@ class GenerativeClassifier(
         self : GenerativeClassifier
             The fitted classifier.
         """
-        labels = self._read_labels(X, y)
+        none = _UNLABELLED if self.semi_supervised else None
+        labels = self._read_labels(X, y, none=none)
         X = self._read(X, reset=True)
         weight = self._weights(X, sample_weight)
         known = self._known(labels)
@@ -166,6 +175,10 @@ class GenerativeClassifier(
                 f"Found no row with a label among {_num_samples(X)} rows: at least one "
                 "is needed, and a weight of 0 removes a row."
             )
+        lengths = sequence_lengths(X)
+        self._lengths = [
+            None if lengths is None else lengths[own > 0] for own in shares.T
+        ]
         self._schema = _AsDrawn()  # type: ignore[assignment]
         self._learn(X, shares, weight)
         self.n_iter_ = 1
@@ -182,6 +195,11 @@ class GenerativeClassifier(
                 "semi_supervised=True needs densities that take weights, which the fit "
                 f"of {type(self.estimator).__name__} does not: choose another "
                 "estimator, such as sklgen.mixture.GaussianMixture."
+            )
+        if labels.dtype.kind in "UST" and str(_UNLABELLED) in labels:
+            raise ValueError(
+                'y holds words, "-1" among them, which is no -1: pass an array of '
+                "dtype=object, whose rows without label have the number -1."
             )
         return np.asarray(labels != _UNLABELLED)
 
@@ -221,7 +239,8 @@ class GenerativeClassifier(
         self, X: Any, shares: NDArray[np.float64], weight: NDArray[np.float64] | None
     ) -> None:
         """Share rows without label out among the classes, by the EM algorithm."""
-        open_ = np.flatnonzero(shares.sum(axis=1) == 0)
+        unknown = shares.sum(axis=1) == 0
+        open_ = np.flatnonzero(unknown if weight is None else unknown & (weight > 0))
         if not len(open_):
             return
         rows = _safe_indexing(X, open_)
@@ -339,9 +358,9 @@ class GenerativeClassifier(
         counts = np.bincount(codes, minlength=len(self.classes_))
         seeds = rng.integers(2**32, size=len(counts))
         tables = [
-            estimator.sample(int(count), random_state=int(seed))
-            for estimator, count, seed in zip(
-                self.estimators_, counts, seeds, strict=True
+            drawn(estimator, int(count), int(seed), lengths)
+            for estimator, count, seed, lengths in zip(
+                self.estimators_, counts, seeds, self._lengths, strict=True
             )
             if count
         ]

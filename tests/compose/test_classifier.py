@@ -233,3 +233,55 @@ def test_search_and_pipelines():
         n_jobs=2,
     ).fit(X, y)
     assert search.best_score_ > 0.9
+
+
+def test_sequences_are_drawn_whole_with_lengths_of_their_class():
+    rng = np.random.default_rng(0)
+    sequences = [
+        10.0 * k + rng.normal(size=(n, 2))
+        for k, n in [(0, 5), (1, 9), (0, 7), (1, 12)] * 5
+    ]
+    y = [0, 1] * 10
+    density = GaussianHMM(1, random_state=0)
+    model = GenerativeClassifier(density).fit(sequences, y)
+    assert model.n_features_in_ == 2
+    assert model.predict(sequences[3:]).tolist() == y[3:]
+    wanted = [1, 0, 0, 1] * 10
+    draws = model.sample(40, y=wanted, random_state=0)
+    assert [int(len(own) in (9, 12)) for own in draws] == wanted
+    assert model.predict(draws).tolist() == wanted
+    assert len({len(own) for own in draws}) == 4
+    again = model.sample(40, y=wanted, random_state=0)
+    assert all(map(np.array_equal, draws, again))
+    assert not np.array_equal(draws[0][:5], draws[3][:5])
+    with pytest.raises(ValueError, match="1 features"):
+        model.predict([own[:, :1] for own in sequences])
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_words_have_a_number_for_no_label(first):
+    X, _, known = few_labels(90)
+    numbers = GenerativeClassifier(ONE, semi_supervised=True).fit(X, known)
+    words = np.array(["a", "b", "c", -1], dtype=object)[known]
+    order = np.argsort(known == first, kind="stable")  # begin with -1, or a word
+    order = order if first else order[::-1]
+    model = GenerativeClassifier(ONE, semi_supervised=True).fit(X[order], words[order])
+    assert model.classes_.tolist() == ["a", "b", "c"]
+    assert np.array_equal(
+        model.predict(X), np.array(["a", "b", "c"])[numbers.predict(X)]
+    )
+    with pytest.raises(ValueError, match="which is no -1"):
+        model.fit(X, words.astype(str))
+
+
+def test_a_weight_of_zero_is_no_missing_label():
+    X, y = three(60)
+    weight = np.r_[0.0, np.ones(59)]
+    model = GenerativeClassifier(ONE, semi_supervised=True)
+    assert model.fit(X, y, sample_weight=weight).n_iter_ == 1
+
+
+def test_a_table_without_rows_is_refused():
+    model = GenerativeClassifier(ONE)
+    with pytest.raises(ValueError, match="X has no rows"):
+        model.fit(pd.DataFrame({"a": []}), np.array([], dtype=int))
