@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklgen._frames import as_series, open_frame
+from sklgen.compose._cells import _is_missing
 
 
 def missing_cells(X: Any) -> NDArray[np.bool_]:
@@ -16,13 +17,11 @@ def missing_cells(X: Any) -> NDArray[np.bool_]:
     if frame is None:
         cells = np.asarray(X)
         if cells.dtype == object:
-            return np.array([[_is_none(cell) for cell in row] for row in cells])
+            return np.array([[_is_missing(cell) for cell in row] for row in cells])
+        if cells.dtype.kind != "f":
+            return np.zeros(cells.shape, dtype=bool)
         return np.asarray(np.isnan(cells))
     return np.column_stack([_missing(column) for column in frame.iter_columns()])
-
-
-def _is_none(cell: Any) -> bool:
-    return cell is None or bool(cell != cell)
 
 
 def _missing(column: Any) -> NDArray[np.bool_]:
@@ -42,5 +41,7 @@ def without_column(X: Any, j: int) -> Any:
     rows = np.array(X)
     if rows.dtype.kind in "biu":
         rows = rows.astype(np.float64)
+    elif rows.dtype.kind != "f":
+        rows = rows.astype(object)
     rows[:, j] = np.nan
     return rows

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from sklgen.compose._around import AroundMixin, log_densities
+from sklgen.compose._around import AroundMixin, are_sequences, log_densities
 from sklgen.compose._gaps import without_column
 
 
@@ -120,6 +120,11 @@ class DensityOutlierDetector(AroundMixin, OutlierMixin, BaseEstimator):
         scores = self._scores(X, weight)
         each = np.ones(len(scores)) if weight is None else weight
         self.offset_ = _threshold(scores, each, self.contamination)
+        if np.isneginf(self.offset_):
+            raise ValueError(
+                f"All {len(scores)} rows are impossible under the densities, so that "
+                "there is no threshold: choose a wider estimator, or cv=None."
+            )
         return self
 
     def _scores(
@@ -128,7 +133,8 @@ class DensityOutlierDetector(AroundMixin, OutlierMixin, BaseEstimator):
         """Log-densities of training rows, held out if there are folds."""
         if self.cv is None:
             return self.score_samples(X)
-        scores = np.full(_num_samples(X), np.nan)
+        scores = np.zeros(_num_samples(X))
+        times = np.zeros(len(scores), dtype=np.intp)
         folds = check_cv(self.cv)
         if isinstance(self.cv, Integral):
             folds = KFold(int(self.cv), shuffle=True, random_state=0)
@@ -136,10 +142,11 @@ class DensityOutlierDetector(AroundMixin, OutlierMixin, BaseEstimator):
             own = None if weight is None else weight[kept]
             density = self._fitted(_safe_indexing(X, kept), own)
             scores[held] = log_densities(density, _safe_indexing(X, held))
-        if np.isnan(scores).any():
+            times[held] += 1
+        if (times != 1).any():
             raise ValueError(
-                f"cv={self.cv!r} must hold out every row once, and leaves "
-                f"{np.isnan(scores).sum()} out: take folds, such as KFold's."
+                f"cv={self.cv!r} must hold out every row once, and does not so with "
+                f"{np.count_nonzero(times != 1)} rows: take folds, such as KFold's."
             )
         return scores
 
@@ -207,6 +214,11 @@ class DensityOutlierDetector(AroundMixin, OutlierMixin, BaseEstimator):
         log_density : ndarray of shape (n_samples, n_features)
             In nats; 0 for missing cells.
         """
+        if are_sequences(X):
+            raise ValueError(
+                "score_cells takes rows, and got a list of sequences: pass them one "
+                "below the other, or take score_samples."
+            )
         whole = self.score_samples(X)
         return np.column_stack(
             [
@@ -219,9 +231,11 @@ class DensityOutlierDetector(AroundMixin, OutlierMixin, BaseEstimator):
 def _threshold(
     scores: NDArray[np.float64], weight: NDArray[np.float64], share: float
 ) -> float:
-    """The smallest score below which are scores with this share of the weight."""
+    """The smallest possible score below which are scores with this share of weight."""
+    scores, weight = scores[weight > 0], weight[weight > 0]
     order = np.argsort(scores, kind="stable")
     below = np.cumsum(weight[order]) - weight[order]
     enough = below >= share * weight.sum() * (1.0 - 1e-12)
+    enough &= scores[order] > -np.inf  # impossible rows are outliers, however many
     at = int(np.argmax(enough)) if enough.any() else len(order) - 1
     return float(scores[order[at]])

@@ -5,10 +5,11 @@ import pickle
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.model_selection import ShuffleSplit
+from sklearn.model_selection import RepeatedKFold, ShuffleSplit
 
 from sklgen.compose import DensityOutlierDetector
 from sklgen.datasets import load_penguins
+from sklgen.hmm import GaussianHMM
 from sklgen.mixture import DirichletMixture, GaussianMixture, TabularMixture
 
 ONE = GaussianMixture(1)
@@ -99,3 +100,63 @@ def test_the_odd_cell_of_a_table_is_found():
 def test_without_marginals_there_are_no_scores_of_cells():
     assert not hasattr(DensityOutlierDetector(DirichletMixture(1)), "score_cells")
     assert hasattr(DensityOutlierDetector(ONE), "score_cells")
+
+
+def fixed(scores):
+    """A density whose log is the first column."""
+
+    class Fixed(GaussianMixture):
+        def score_samples(self, X):
+            return np.asarray(scores(X[:, 0]), dtype=float)
+
+    return Fixed(1)
+
+
+def test_thresholds_are_scores_of_rows_with_weight():
+    X = np.arange(4.0)[:, None]
+    detector = DensityOutlierDetector(fixed(lambda x: x), contamination=0.2)
+    weight = [1.0, 1.0, 0.0, 8.0]
+    assert detector.fit(X, sample_weight=weight).offset_ == 3.0
+    assert detector.fit(np.repeat(X, np.int64(weight), axis=0)).offset_ == 3.0
+
+
+def test_ties_are_no_more_outliers_than_asked_for():
+    X = np.array([[1.0]] * 5 + [[2.0]] * 5)
+    labels = DensityOutlierDetector(fixed(lambda x: x)).fit_predict(X)
+    assert np.all(labels == 1)
+
+
+def test_impossible_rows_are_outliers_however_many():
+    X = np.arange(10.0)[:, None]
+    half = fixed(lambda x: np.where(x < 5, -np.inf, x))
+    detector = DensityOutlierDetector(half).fit(X)
+    assert detector.offset_ == 5.0
+    assert detector.predict(X).tolist() == [-1] * 5 + [1] * 5
+    assert not np.isnan(detector.decision_function(X)).any()
+    with pytest.raises(ValueError, match="All 10 rows are impossible"):
+        DensityOutlierDetector(fixed(lambda x: x - np.inf)).fit(X)
+
+
+def test_folds_hold_out_every_row_once():
+    folds = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
+    with pytest.raises(ValueError, match="every row once"):
+        DensityOutlierDetector(ONE, cv=folds).fit(rows(30))
+
+
+def test_cells_of_words_in_arrays_can_be_odd():
+    X = np.array([["a", "x"], ["b", "y"], ["a", "y"], ["b", "x"]] * 15)
+    detector = DensityOutlierDetector(TabularMixture(1))
+    cells = detector.fit(X).score_cells(X)
+    np.testing.assert_allclose(cells, np.log(0.5), rtol=1e-6)
+
+
+def test_sequences_are_odd_as_a_whole():
+    rng = np.random.default_rng(0)
+    sequences = [rng.normal(size=(n, 2)) for n in (4, 6, 8) * 10]
+    sequences[4] += 5.0 * rng.normal(size=(6, 2))
+    detector = DensityOutlierDetector(GaussianHMM(1), contamination=0.03, cv=5)
+    labels = detector.fit(sequences).predict(sequences)
+    assert np.flatnonzero(labels == -1).tolist() == [4]
+    assert detector.n_features_in_ == 2
+    with pytest.raises(ValueError, match="list of sequences"):
+        detector.score_cells(sequences)
