@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklgen._frames import as_series, open_frame
 from sklgen._random import as_generator
-from sklgen.compose._around import AroundMixin
+from sklgen.compose._around import AroundMixin, are_sequences
 from sklgen.compose._gaps import missing_cells
 
 _INDICATOR = "missingindicator_"
@@ -130,11 +130,16 @@ class GenerativeImputer(AroundMixin, TransformerMixin, BaseEstimator):
             The fitted transformer.
         """
         X = self._read(X, reset=True)
-        self._tables = open_frame(X, "") is not None
+        sequences = are_sequences(X)
+        self._tables = sequences or open_frame(X, "") is not None
         weight = self._weights(X, sample_weight)
-        gone = missing_cells(X)
+        gone = np.concatenate(
+            [missing_cells(rows) for rows in (X if sequences else [X])]
+        )
         # Rows of which nothing is known say nothing about others.
         known = np.flatnonzero(~gone.all(axis=1))
+        if sequences:
+            known = np.arange(len(X))
         own = None if weight is None else weight[known]
         self.estimator_ = self._fitted(_safe_indexing(X, known), own)
         self.indicator_features_ = np.flatnonzero(gone.any(axis=0))
@@ -211,12 +216,20 @@ class GenerativeImputer(AroundMixin, TransformerMixin, BaseEstimator):
     def _with_indicators(self, X: Any, completed: Any) -> Any:
         if not (self.add_indicator and len(self.indicator_features_)):
             return completed
+        if are_sequences(X):
+            pairs = zip(X, completed, strict=True)
+            return [self._with_indicators(*pair) for pair in pairs]
         flags = missing_cells(X)[:, self.indicator_features_]
         frame = open_frame(completed, "")
         if frame is None:
             return np.hstack([completed, flags.astype(np.asarray(completed).dtype)])
         first = frame.get_column(frame.columns[0])
         names = self._indicator_names(frame.columns)
+        if taken := {*names} & {*frame.columns}:
+            raise ValueError(
+                f"X has columns {sorted(taken)} already, as indicators are called: "
+                "rename them, or leave add_indicator out."
+            )
         columns = [
             as_series(flag, like=first).alias(name)
             for flag, name in zip(flags.T, names, strict=True)

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklgen.compose import GenerativeImputer
 from sklgen.datasets import load_penguins
+from sklgen.hmm import GaussianHMM
 from sklgen.mixture import GaussianMixture, TabularMixture
 
 ONE = GaussianMixture(1)
@@ -110,3 +111,40 @@ def test_pipelines_and_searches():
     assert search.best_score_ > 0.95
     out = pipeline[0].set_output(transform="pandas").fit_transform(X)
     assert isinstance(out, pd.DataFrame)
+
+
+def test_arrays_of_objects_and_words():
+    words = np.array([["a", "x"], ["b", "y"], ["a", "x"], ["b", "y"]] * 10)
+    imputer = GenerativeImputer(TabularMixture(2, random_state=0))
+    assert np.array_equal(imputer.fit_transform(words), words)
+    for gap in (None, np.nan, pd.NA):
+        table = words.astype(object)
+        table[0, 1] = gap
+        filled = imputer.set_params(add_indicator=True).fit_transform(table)
+        assert np.array_equal(filled[:, :2], words)
+        assert filled[:, 2].tolist() == [True] + [False] * 39
+        assert table[0, 1] is gap
+
+
+def test_sequences_are_completed():
+    rng = np.random.default_rng(0)
+    sequences = [rng.normal(size=(n, 2)).cumsum(axis=0) for n in (6, 9, 7) * 5]
+    sequences[1][3] = np.nan
+    imputer = GenerativeImputer(GaussianHMM(2, random_state=0), add_indicator=True)
+    filled = imputer.fit(sequences).transform(sequences)
+    assert [own.shape for own in filled] == [(len(own), 4) for own in sequences]
+    assert not any(np.isnan(own).any() for own in filled)
+    assert np.array_equal(filled[1][:, 2:].any(axis=1), np.arange(9) == 3)
+    alone = GaussianHMM(2, random_state=0).fit(sequences).impute(sequences)
+    assert all(
+        np.array_equal(one[:, :2], other)
+        for one, other in zip(filled, alone, strict=True)
+    )
+
+
+def test_indicators_replace_no_column():
+    X = pd.DataFrame(pairs(30), columns=["a", "b"])
+    X["missingindicator_b"] = np.arange(30.0)
+    imputer = GenerativeImputer(ONE, add_indicator=True).fit(X)
+    with pytest.raises(ValueError, match="already"):
+        imputer.transform(X)
