@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sklgen._frames import as_series, open_series
+from sklgen._frames import as_series, narwhals, open_series
 from sklgen._random import as_generator
-from sklgen.compose._around import AroundMixin, stacked
+from sklgen.compose._around import AroundMixin, drawn, sequence_lengths, stacked
 
 _WHICH = {"minority", "not minority", "not majority", "all", "auto"}
 
@@ -121,9 +121,14 @@ class GenerativeOverSampler(AroundMixin, BaseEstimator):
         """
         labels = self._read_labels(X, y)
         X = self._read(X, reset=True)
+        lengths = sequence_lengths(X)
         self.sampling_strategy_ = self._wanted(labels)
         self.estimators_ = {
             label: self._fitted(_safe_indexing(X, np.flatnonzero(labels == label)))
+            for label in self.sampling_strategy_
+        }
+        self._lengths = {
+            label: None if lengths is None else lengths[labels == label]
             for label in self.sampling_strategy_
         }
         return self
@@ -150,8 +155,8 @@ class GenerativeOverSampler(AroundMixin, BaseEstimator):
         tables, labels = [self._read(X)], [self._read_labels(X, y)]
         for label, count in self.sampling_strategy_.items():
             seed = int(rng.integers(2**32))
-            draws = self.estimators_[label].sample(count, random_state=seed)
-            tables.append(draws)
+            lengths = self._lengths[label]
+            tables.append(drawn(self.estimators_[label], count, seed, lengths))
             labels.append(np.full(count, label, dtype=labels[0].dtype))
         return stacked(tables), _as_labels(np.concatenate(labels), y)
 
@@ -205,8 +210,20 @@ def _share(share: float, have: dict[Any, int]) -> dict[Any, int]:
 
 
 def _as_labels(labels: NDArray[Any], y: Any) -> Any:
-    """Labels in the container of y."""
-    if isinstance(y, (np.ndarray, list, tuple)):
+    """Labels in the container of y, which other containers of arrays leave to numpy."""
+    nw = narwhals()
+    own = nw.from_native(y, pass_through=True, allow_series=True)
+    if isinstance(own, nw.DataFrame):
+        column = own.get_column(own.columns[0])
+        return (
+            nw.from_native(_as_labels(labels, column.to_native()), series_only=True)
+            .alias(column.name)
+            .to_frame()
+            .to_native()
+        )
+    if not isinstance(own, nw.Series):
         return labels
+    if own.implementation.is_pandas_like():
+        return type(y)(labels, dtype=y.dtype, name=y.name)
     column = open_series(y, getattr(y, "name", None))
     return as_series(labels, like=column).cast(column.dtype).to_native()

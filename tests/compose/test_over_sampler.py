@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.exceptions import DataConversionWarning
 
 from sklgen.compose import GenerativeOverSampler
 from sklgen.datasets import load_penguins
+from sklgen.hmm import GaussianHMM
 from sklgen.mixture import GaussianMixture, TabularMixture
 
 ONE = GaussianMixture(1)
@@ -89,3 +91,40 @@ def test_tables_and_labels_keep_their_kind():
     assert isinstance(table, pl.DataFrame)
     assert isinstance(column, pl.Series)
     assert len(table) == len(column) == 456
+
+
+@pytest.mark.parametrize(
+    "dtype", ["Int64", "float64", "string", "boolean", "category", "Sparse[int]"]
+)
+def test_labels_of_pandas_keep_their_exact_dtype(dtype):
+    X, y = rows()
+    labels = pd.Series((y == "c").astype(int), name="rare").astype(dtype)
+    _, more = GenerativeOverSampler(ONE, random_state=0).fit_resample(X, labels)
+    assert more.dtype == labels.dtype
+    assert more.name == "rare"
+    pd.testing.assert_series_equal(more[:100], labels)
+    assert more.value_counts().tolist() == [90, 90]
+
+
+def test_other_containers_of_labels():
+    X, y = rows()
+    sampler = GenerativeOverSampler(ONE, random_state=0)
+    assert isinstance(sampler.fit_resample(X, pd.Categorical(y))[1], np.ndarray)
+    with pytest.warns(DataConversionWarning):
+        _, more = sampler.fit_resample(X, pd.DataFrame({"kind": y}))
+    assert more["kind"].value_counts().tolist() == [60] * 3
+    with pytest.warns(DataConversionWarning):
+        _, more = sampler.fit_resample(X, pl.DataFrame({"kind": y}))
+    assert more["kind"].value_counts()["count"].to_list() == [60] * 3
+
+
+def test_sequences_are_drawn_whole():
+    rng = np.random.default_rng(0)
+    y = np.array([0] * 12 + [1] * 4)
+    sequences = [5.0 * k + rng.normal(size=(4 + 3 * k, 2)) for k in y]
+    sampler = GenerativeOverSampler(GaussianHMM(1, random_state=0), random_state=0)
+    more, labels = sampler.fit_resample(sequences, y)
+    assert len(more) == len(labels) == 24
+    assert all(one is other for one, other in zip(more, sequences, strict=False))
+    assert all(own.shape == (7, 2) for own in more[16:])
+    assert np.mean(more[16:], axis=(0, 1)) == pytest.approx([5.0, 5.0], abs=0.7)
