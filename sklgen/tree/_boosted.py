@@ -303,9 +303,8 @@ class BoostedAutoregressive(
             if found:
                 ratios[:, at] = np.hstack([np.stack(block) for block in found])
         mixed = logsumexp(ratios, axis=0) - np.log(len(ratios))
-        total = np.nan_to_num(rows[:, -1]) + self._log_normal(rows) + mixed
-        # Squares overflow far out.
-        return np.asarray(np.maximum(total, _LOWEST_LOG))
+        mixed += np.nan_to_num(rows[:, -1]) + self._log_normal(rows)
+        return np.asarray(np.maximum(mixed, _LOWEST_LOG))
 
     def _log_normal(self, rows: Array) -> Array:
         """Log-density or mass of the scores under independent standard normal laws."""

@@ -232,6 +232,7 @@ class AdversarialForest(
         self : AdversarialForest
             The fitted estimator.
         """
+        sample_weight = _scaled(sample_weight)
         typed = self._validate(X, reset=True, sample_weight=sample_weight)
         weight = check_weights(sample_weight, typed)
         rows = _repeated(typed, weight)
@@ -296,13 +297,21 @@ class AdversarialForest(
         return self._model.impute(X, n_threads(self.n_jobs))
 
 
+def _scaled(sample_weight: Any) -> Any:
+    """Weights that sum to at least the number of rows they don't leave out."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    total, n_used = weight.sum(), np.count_nonzero(weight)
+    return weight / total * n_used if 0 < total < n_used else sample_weight
+
+
 def _repeated(rows: NDArray[Any], weight: Array) -> NDArray[Any]:
     """Rows sorted by value, each as often as its weight says, to rounding."""
     used = np.flatnonzero(weight)
     order = used[np.lexsort(rows[used].T[::-1])]
     below = np.cumsum(weight[order])
-    n, most = len(order), _MOST_COPIES * len(order)
-    wanted = min(max(round(below[-1]), n), most)
+    wanted = min(round(below[-1]), _MOST_COPIES * len(order))
     copies = np.diff(np.floor(below * (wanted / below[-1]) + 0.5), prepend=0.0)
     return rows[np.repeat(order, copies.astype(np.intp))].astype(np.float64)
 

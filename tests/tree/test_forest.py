@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 from sklgen.metrics import marginal_distances
 from sklgen.mixture import TabularMixture
 from sklgen.tree import AdversarialForest
-from sklgen.tree._forest import _repeated
+from sklgen.tree._forest import _repeated, _scaled
 from sklgen.tree._forest_rounds import Partition
 from sklgen.tree._forest_trees import STUMP
 
@@ -220,11 +220,19 @@ def test_weights_become_copies():
         np.array([3.0, 1.0, 0.0, 2.0]),
     )
     assert _repeated(rows, weight)[:, 0].tolist() == [0, 2, 2, 2, 3, 3]
-    assert _repeated(rows, 1e-3 * weight)[:, 0].tolist() == [0, 2, 3]
+    assert _repeated(rows, _scaled(1e-3 * weight))[:, 0].tolist() == [0, 2, 3]
     assert (
         _repeated(rows, np.full(4, 1e9))[:, 0].tolist()
         == np.repeat(np.arange(4), 16).tolist()
     )
+
+
+def test_weights_of_small_sum_are_those_of_ones():
+    X = table(200, missing=True)
+    forest = AdversarialForest(3, random_state=0)
+    expected = forest.fit(X).score_samples(X)
+    small = forest.fit(X, sample_weight=np.full(len(X), 2.0**-9))
+    assert small.score_samples(X) == pytest.approx(expected, abs=1e-6)
 
 
 def test_same_bits_for_any_number_of_threads():
