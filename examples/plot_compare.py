@@ -1,7 +1,7 @@
 """
-==========================================
+===========================================
 Which model? A comparison, and its pictures
-==========================================
+===========================================
 
 Compare models of a table on rows that they have not seen, between two anchors: what a
 perfect model would give, and what a table without any dependence does.

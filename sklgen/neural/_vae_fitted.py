@@ -147,7 +147,7 @@ class FittedAutoencoder(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_latent_)
+        Z : ndarray of shape (n_samples, `n_latent_`)
             Means of the encoder's laws.
         """
         check_is_fitted(self)
@@ -164,7 +164,7 @@ class FittedAutoencoder(
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_latent_)
+        Z : array-like of shape (n_samples, `n_latent_`)
             Latent vectors.
         y : label or array-like of shape (n_samples,), default=None
             Class of all rows, or of each; needed where `fit` had labels.
