@@ -10,6 +10,8 @@ from sklgen._typing import Array
 
 # Shares of a bin narrower than this are points: a difference would lose digits.
 _NARROW = 1e-4
+# Densities at ends, over the mean density, are not less: logarithms stay finite.
+_LEAST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class BinSplines:
 
         At an end without a neighbour, whose width is 0, the density goes on level.
         """
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             densities = np.exp(log_masses - log_masses[:, 1:2]) / widths
             middle = 1.0 / widths[:, 1]
         ends = []
@@ -41,9 +43,9 @@ class BinSplines:
             own, other = widths[:, 1], widths[:, at]
             # Weighted harmonic means, which leave every spline monotone.
             near, far = own + 2 * other, other + 2 * own
-            with np.errstate(invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 mean = (near + far) / (near + far * (middle / densities[:, at]))
-            ends.append(np.where(other > 0, mean, 1.0))
+            ends.append(np.where(other > 0, np.maximum(mean, _LEAST), 1.0))
         return cls(*ends)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +37,11 @@ class Boosting:
         rng: np.random.Generator,
     ) -> Any:
         """A classifier of rows, stopped early; `labels` are columns without order."""
+        # Each part has at least a row for each class, or scikit-learn refuses.
+        held_out = math.ceil(self.validation_fraction * len(y))
+        held_out = min(max(held_out, 2), len(y) - 2)
         model = HistGradientBoostingClassifier(
-            **vars(self),
+            **{**vars(self), "validation_fraction": held_out},
             categorical_features=labels,
             early_stopping=True,
             random_state=int(rng.integers(2**31)),

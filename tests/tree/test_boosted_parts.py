@@ -1,5 +1,7 @@
 """The parts of boosted autoregressive models: splits, splines, leaves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -57,6 +59,16 @@ def test_draws_are_quantiles(nested):
     np.testing.assert_allclose(below + left * masses[at, leaf], uniform, atol=1e-12)
 
 
+@pytest.mark.parametrize("fraction", [1e-6, 1 - 1e-6])
+def test_few_rows_are_held_out_or_learned_from(fraction):
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(50, 1)), np.zeros(1, dtype=bool)
+    boosting = replace(BOOSTING, validation_fraction=fraction)
+    model = boosting.fit(X, X[:, 0] > 0, labels, rng)
+    assert len(model.validation_score_) > 1
+    assert np.isfinite(model.decision_function(X)).all()
+
+
 def test_weights_are_halved():
     leaf = np.repeat(np.arange(5), [60, 10, 10, 10, 30])
     rng = np.random.default_rng(0)
@@ -108,6 +120,14 @@ def test_mean_density_of_an_interval():
             expected, _ = quad(lambda t, at=at: density(at, t)[0], a, b)
             expected *= WIDTHS[at] / MASSES[at] / (b - a)
             assert got == pytest.approx(expected, rel=1e-7)
+
+
+def test_bins_beside_those_of_no_mass():
+    log_masses = np.array([[-2000.0, 0.0, -2000.0], [2000.0, 0.0, 2000.0]])
+    splines = BinSplines.between(np.full((2, 3), 0.1), log_masses)
+    ends = np.array([0.0, 0.0]), np.array([1.0, 1.0])
+    assert np.isfinite([splines.log_density(t, t) for t in ends]).all()
+    assert np.isfinite(splines.inverse(np.array([0.3, 0.3]))).all()
 
 
 def test_inverse_of_the_distribution():
