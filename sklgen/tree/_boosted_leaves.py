@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from sklgen._typing import Array
 from sklgen.compose._columns import Column
 from sklgen.compose._typed_rows import TypedRows
-from sklgen.tree._forest_axes import Axis
+from sklgen.tree._forest_axes import Axis, cells_at
 
 # Rows that a bin has at least, and bins for the cube root of the number of rows.
 _SMALLEST_BIN, _BINS_PER_ROOT = 20, 2.0
@@ -170,15 +170,6 @@ class Leaves:
             numbers[~atom] = self.column.map.inverse(typed[~atom, -1])
         return numbers
 
-    def of_numbers(self, numbers: Array) -> Array:
-        """Typed cells of numbers such as means, the nearest atom where all are."""
-        if self.column.map is None:
-            nearest = np.abs(numbers[:, None] - self.values).argmin(axis=1)
-            return np.asarray(nearest[:, None], dtype=np.float64)
-        scores = self.column.map.transform(numbers)
-        cells = [np.zeros(len(scores)), scores]
-        return np.column_stack(cells[-self.column.n_typed :])
-
 
 @dataclass(frozen=True)
 class Means:
@@ -283,6 +274,6 @@ class Columns:
                 mass = np.einsum("mn,mnl->nl", shares, [own.shares[j] for own in means])
                 cells = np.asarray(mass[at].argmax(axis=1)[:, None], np.float64)
             else:
-                cells = leaves.of_numbers(numbers[at, j])
+                cells = cells_at(leaves.column, numbers[at, j])
             filled[np.ix_(at, typed)] = cells
         return filled

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from sklgen._typing import Array
 from sklgen.em import Block, Rows, Scratch
-from sklgen.tree._forest_axes import Axes
+from sklgen.tree._forest_axes import Axes, cells_at
 from sklgen.tree._forest_kernels import (
     Trees,
     average,
@@ -172,7 +172,7 @@ class ForestModel:
             gone = np.flatnonzero(np.isnan(cells.positions[:, j]))
             typed = np.flatnonzero(typing.encoder.source_ == j)
             column = typing.encoder.columns_[j]
-            filled[np.ix_(gone, typed)] = _cells_of(column, mean[gone])
+            filled[np.ix_(gone, typed)] = cells_at(column, mean[gone])
         return filled
 
     def _means(self, j: int) -> Array:
@@ -252,12 +252,3 @@ def _draw_scores(
     z = ndtri(below + rng.random(low.shape) * (above - below))
     z = np.clip(z, low, high)
     return np.asarray(mean + deviation * np.where(turned, -z, z))
-
-
-def _cells_of(column: Any, mean: Array) -> Array:
-    """Typed cells of means of a number column; the nearest atom where all are."""
-    if column.map is None:
-        distances = np.abs(mean[:, None] - column.atoms.astype(np.float64))
-        return np.asarray(distances.argmin(axis=1)[:, None], dtype=np.float64)
-    scores = column.map.transform(mean)[:, None]
-    return np.hstack([np.zeros_like(scores), scores]) if column.has_codes else scores
