@@ -197,6 +197,7 @@ def test_draws_are_of_their_class():
                       weights=[0.6, 0.3, 0.1])  # fmt: skip
     assert np.all(np.abs(free.mean(axis=0) - mean) < 5 * free.std(axis=0) / 80)
     assert np.array_equal(free, model.sample(8000, random_state=0))
+    assert model.sample(2, y="b", random_state=0).shape == (2, 2)
     with pytest.raises(ValueError, match="labels that `fit` saw"):
         model.sample(2, y="d")
 
@@ -279,6 +280,8 @@ def test_a_weight_of_zero_is_no_missing_label():
     weight = np.r_[0.0, np.ones(59)]
     model = GenerativeClassifier(ONE, semi_supervised=True)
     assert model.fit(X, y, sample_weight=weight).n_iter_ == 1
+    without = GenerativeClassifier(ONE).fit(X, y, sample_weight=1.0 * (y != 1))
+    assert without.classes_.tolist() == [0, 2]
 
 
 def test_a_table_without_rows_is_refused():

@@ -148,3 +148,13 @@ def test_indicators_replace_no_column():
     imputer = GenerativeImputer(ONE, add_indicator=True).fit(X)
     with pytest.raises(ValueError, match="already"):
         imputer.transform(X)
+
+
+def test_rows_without_cells_become_means_and_teach_nothing():
+    X = pairs(100)
+    more = np.vstack([X, np.full((3, 2), np.nan)])
+    weight = np.tile([1.0, 2.0], 52)[:103]
+    imputer = GenerativeImputer(ONE).fit(more, sample_weight=weight)
+    alone = GaussianMixture(1).fit(X, sample_weight=weight[:100])
+    np.testing.assert_allclose(imputer.estimator_.means_, alone.means_)
+    np.testing.assert_allclose(imputer.transform(more)[100:], [alone.means_[0]] * 3)

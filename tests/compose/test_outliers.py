@@ -160,3 +160,14 @@ def test_sequences_are_odd_as_a_whole():
     assert detector.n_features_in_ == 2
     with pytest.raises(ValueError, match="list of sequences"):
         detector.score_cells(sequences)
+
+
+def test_folds_take_weights_along():
+    X = rows(80)
+    weight = np.tile([0.0, 1.0], 40)
+    X[::2] += 50.0
+    folds = [(np.r_[:40], np.r_[40:80]), (np.r_[40:80], np.r_[:40])]
+    swapped = [(np.r_[:20], np.r_[20:40]), (np.r_[20:40], np.r_[:20])]
+    one = DensityOutlierDetector(ONE, cv=folds).fit(X, sample_weight=weight)
+    other = DensityOutlierDetector(ONE, cv=swapped).fit(X[1::2])
+    assert one.offset_ == pytest.approx(other.offset_, rel=1e-6)
