@@ -231,11 +231,17 @@ class DensityOutlierDetector(AroundMixin, OutlierMixin, BaseEstimator):
 def _threshold(
     scores: NDArray[np.float64], weight: NDArray[np.float64], share: float
 ) -> float:
-    """The smallest possible score below which are scores with this share of weight."""
+    """A hair below the smallest possible score with this share of weight below it.
+
+    At the score itself, rounding would move its row across.
+    """
     scores, weight = scores[weight > 0], weight[weight > 0]
     order = np.argsort(scores, kind="stable")
     below = np.cumsum(weight[order]) - weight[order]
     enough = below >= share * weight.sum() * (1.0 - 1e-12)
     enough &= scores[order] > -np.inf  # impossible rows are outliers, however many
     at = int(np.argmax(enough)) if enough.any() else len(order) - 1
-    return float(scores[order[at]])
+    first = scores[order[at]]
+    lower = scores[(scores < first) & (scores > -np.inf)]
+    hair = first - 1e-6 * (1.0 + abs(first))
+    return float(max(hair, (first + lower.max()) / 2.0) if len(lower) else hair)
