@@ -29,6 +29,7 @@ class LabelledGenerativeMixin(_RowsMixin):
 
     classes_: NDArray[Any]
     class_shares_: NDArray[np.float64]
+    _class_counts: NDArray[np.intp]
 
     @abstractmethod
     def _sample(
@@ -108,8 +109,13 @@ class LabelledGenerativeMixin(_RowsMixin):
         check_consistent_length(X, labels)
         return labels
 
-    def _labels(self, y: Any, X: NDArray[Any], *, reset: bool) -> Codes | None:
-        """Codes of the labels of rows; `reset` learns the classes and their shares."""
+    def _labels(
+        self, y: Any, X: NDArray[Any], *, reset: bool, adds: bool = False
+    ) -> Codes | None:
+        """Codes of the labels of rows, of whose classes the shares are learned.
+
+        `reset` learns the classes too, `adds` counts the rows of earlier calls.
+        """
         if reset:
             for name in {"classes_", "class_shares_"} & vars(self).keys():
                 delattr(self, name)
@@ -123,10 +129,13 @@ class LabelledGenerativeMixin(_RowsMixin):
         labels = _check_y(y, estimator=self)
         check_consistent_length(X, labels)
         check_classification_targets(labels)
-        if not reset:
-            return self._codes(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        self.class_shares_ = np.bincount(codes) / len(codes)
+        if reset:
+            self.classes_, codes = np.unique(labels, return_inverse=True)
+        else:
+            codes = self._codes(labels)
+        counts = np.bincount(codes, minlength=self._n_classes)
+        self._class_counts = counts + (self._class_counts if adds else 0)
+        self.class_shares_ = self._class_counts / self._class_counts.sum()
         return codes
 
 
@@ -192,5 +201,6 @@ class LabelledDensityMixin(LabelledGenerativeMixin):
             codes = None if labels is None else self._codes(labels)
             return self._score_samples(X, codes)
         each = [self._score_samples(X, np.full(n, k, dtype=np.intp)) for k in range(K)]
-        shares = np.log(self.class_shares_)[:, None]
+        with np.errstate(divide="ignore"):
+            shares = np.log(self.class_shares_)[:, None]
         return np.asarray(np.logaddexp.reduce(np.array(each) + shares, axis=0))

@@ -83,7 +83,9 @@ class BaseNeural(TypedRowsMixin):
     if TYPE_CHECKING:
         _n_classes: int
 
-        def _labels(self, y: Any, X: NDArray[Any], *, reset: bool) -> Codes | None: ...
+        def _labels(
+            self, y: Any, X: NDArray[Any], *, reset: bool, adds: bool = False
+        ) -> Codes | None: ...
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Any:
@@ -134,7 +136,8 @@ class BaseNeural(TypedRowsMixin):
     def _learn(self, X: Any, y: Any, n_steps: int | None, *, goes_on: bool) -> Any:
         """Train for a number of steps, or for one epoch, anew or from where we are."""
         typed = self._validate(X, reset=not goes_on)
-        codes = self._labels(y, typed, reset=not goes_on)
+        adds = goes_on and n_steps is None
+        codes = self._labels(y, typed, reset=not goes_on, adds=adds)
         typed, codes = _in_order(typed, codes)
         rng = as_generator(self.random_state)
         generator = torch.Generator(self.device)
@@ -157,13 +160,17 @@ class BaseNeural(TypedRowsMixin):
                 self.net_.initialize()
             self.net_.move(self.device)
             try:
-                self._train(train.to(self.device), valid and valid.to(self.device))
+                rows = train.to(self.device), valid and valid.to(self.device)
+                self._train(*rows, adds=adds)
             finally:
                 self.net_.move("cpu")
         return self
 
-    def _train(self, train: RowsOf, valid: RowsOf | None) -> None:
-        """Run the net, and store what users look at."""
+    def _train(self, train: RowsOf, valid: RowsOf | None, *, adds: bool) -> None:
+        """Run the net, and store what users look at.
+
+        `adds` says that rows come to those of earlier calls.
+        """
         net = self.net_
         net.train_split = valid and predefined_split(valid)
         try:

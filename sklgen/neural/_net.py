@@ -105,6 +105,8 @@ class Blocks:
 class Average(nn.Module):
     """A network whose weights are the running mean of those of another.
 
+    Buffers are those of the other one.
+
     Parameters
     ----------
     module : Module
@@ -130,6 +132,11 @@ class Average(nn.Module):
         others: list[Tensor] = list(module.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(own, others, 1.0 - keep)
+            # Such as the statistics of batch normalization.
+            for mine, other in zip(
+                self.module.buffers(), module.buffers(), strict=True
+            ):
+                mine.copy_(other)
 
 
 class SteppedNet(NeuralNet, ABC):

@@ -24,6 +24,8 @@ from sklgen.neural._vae_rows import CellReader
 _DECAY = 0.995
 # Latent dimensions by default, at most.
 _MOST_LATENT = 16
+# Draws, at most, that stand for the rows of earlier calls.
+_MOST_OLD = 100_000
 # Networks learn from numbers in so many steps of a standard deviation: trainings grow
 # apart from differences in rounding, which single precision or another unit makes.
 _STEPS = 1024.0
@@ -195,7 +197,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         "n_latent": [Interval(Integral, 1, None, closed="left"), None],
         "architecture": [StrOptions({"mlp", "conv", "recurrent"})],
         "sample_shape": [tuple, list, None],
-        "hidden": [tuple, list, None],
+        "hidden": ["array-like", None],
         "law": [StrOptions(set(LAWS))],
         "prior": [StrOptions({"mixture", "normal"})],
         "n_prior_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -284,6 +286,7 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
             None if self.sample_shape is None else tuple(self.sample_shape),
         )
         self._priors = (Prior.standard(self.n_latent_),) * max(1, self._n_classes)
+        self._prior_rows = [0] * len(self._priors)
         return LossNet(
             **as_options(shape, self.law, self.beta, self.n_train_samples),
             decay=_DECAY,
@@ -317,13 +320,21 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
         tensors += [observed, self._classes(len(rows), codes)]
         return RowsOf(*(tensor.float() for tensor in tensors))
 
-    def _train(self, train: RowsOf, valid: RowsOf | None) -> None:
-        super()._train(train, valid)
-        if self.prior == "mixture":
-            self._priors = tuple(self._learn_priors(train))
+    def _train(self, train: RowsOf, valid: RowsOf | None, *, adds: bool) -> None:
+        try:
+            super()._train(train, valid, adds=adds)
+        finally:
+            weights = self.net_.averaged_.module.parameters()
+            if self.prior == "mixture" and all(w.isfinite().all() for w in weights):
+                if not adds:
+                    self._prior_rows = [0] * len(self._priors)
+                self._priors = tuple(self._learn_priors(train))
 
     def _learn_priors(self, train: RowsOf) -> list[Prior]:
-        """Mixtures that fit the latent vectors of rows, one for each class."""
+        """Mixtures that fit the latent vectors of rows, one for each class.
+
+        Draws of the mixture before stand for the rows of earlier calls.
+        """
         inputs, _, _, observed, classes = train.tensors
         priors = []
         with torch.no_grad():
@@ -331,13 +342,17 @@ class VAE(BaseNeural, FittedAutoencoder, BaseEstimator):
             own = [torch.ones(len(mean), dtype=torch.bool)]
             if self._n_classes:
                 own = [classes[:, k] > 0 for k in range(self._n_classes)]
-            for rows in own:
-                n = int(rows.sum())
+            for k, rows in enumerate(own):
+                n, before = int(rows.sum()), self._prior_rows[k]
                 if not n:
-                    priors.append(Prior.standard(self.n_latent_))
+                    priors.append(self._priors[k])
                     continue
-                shape = (repeats(n), n, self.n_latent_)
+                self._prior_rows[k] = before + n
+                shape = (repeats(before + n), n, self.n_latent_)
                 z = mean[rows] + scale[rows] * torch.randn(shape, device=mean.device)
                 z = z.flatten(0, 1).double().cpu().numpy()
-                priors.append(Prior.learn(z, n, self.n_prior_components, 0))
+                n_old = min(len(z) * before // n, _MOST_OLD)
+                old = self._priors[k].draw(n_old, np.random.default_rng(0))
+                z = np.vstack([z, old])
+                priors.append(Prior.learn(z, before + n, self.n_prior_components, 0))
         return priors

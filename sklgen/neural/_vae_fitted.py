@@ -17,7 +17,7 @@ from sklgen.base import ConditionalMixin
 from sklgen.neural._base import in_double
 from sklgen.neural._layout import Layout
 from sklgen.neural._vae_inference import Inference, Posterior, draw_cells
-from sklgen.neural._vae_laws import LAWS, Cells, Laws
+from sklgen.neural._vae_laws import LAWS, Cells, Laws, LineLaw
 from sklgen.neural._vae_prior import Prior
 from sklgen.neural._vae_rows import CellReader, MeanCells
 
@@ -30,7 +30,6 @@ class FittedAutoencoder(
 ):
     """Densities, draws, completions and latent vectors of fitted networks."""
 
-    law: str
     n_importance_samples: int
     net_: Any
     n_latent_: int
@@ -43,10 +42,14 @@ class FittedAutoencoder(
     def _n_features_out(self) -> int:
         return self.n_latent_
 
+    @property
+    def _law(self) -> LineLaw:
+        """The law of numbers that the networks learned by."""
+        return LAWS[self.net_.averaged_.module.law]
+
     def _inference(self) -> Inference:
         module = in_double(self.net_.averaged_.module)
-        law, n_points = LAWS[self.law], self.n_importance_samples
-        return Inference(module, law, self._priors, n_points)
+        return Inference(module, self._law, self._priors, self.n_importance_samples)
 
     def _cells(self, typed: Array) -> Cells:
         return self._reader.cells(typed[:, : self._schema.n_learned], typed)
@@ -84,13 +87,14 @@ class FittedAutoencoder(
     def _draw(self, laws: Any, rng: np.random.Generator) -> tuple[Array, Array]:
         mean, scale, logs = (np.asarray(part) for part in laws)
         arrays = mean, scale, logs
-        numbers, codes = draw_cells(arrays, self._layout.levels, LAWS[self.law], rng)
+        numbers, codes = draw_cells(arrays, self._layout.levels, self._law, rng)
         return self._reader.clip(numbers), codes
 
     def _posteriors(self, X: Array) -> Any:
         """Blocks of rows, with the posterior of each class and the log-share of it."""
         cells, inference = self._cells(X), self._inference()
-        shares = np.log(self.class_shares_) if self._n_classes else np.zeros(1)
+        with np.errstate(divide="ignore"):
+            shares = np.log(self.class_shares_) if self._n_classes else np.zeros(1)
         each = [inference.blocks(cells, k) for k in range(len(shares))]
         for parts in zip(*each, strict=True):
             posteriors = [posterior for _, posterior in parts]
@@ -125,7 +129,7 @@ class FittedAutoencoder(
         todo = np.flatnonzero(self._reader.missing(filled).any(axis=1))
         if not len(todo):
             return filled
-        means = MeanCells(self._reader, LAWS[self.law])
+        means = MeanCells(self._reader, self._law)
         with one_thread(), torch.no_grad():
             for block, weights, posteriors in self._posteriors(filled[todo]):
                 rows = filled[todo[block]]

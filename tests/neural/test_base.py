@@ -318,3 +318,23 @@ def test_threads_and_seeds_come_back_after_errors():
         _ = torch.randn(3).numel() / 0
     assert torch.get_num_threads() == before
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_shares_of_classes_are_those_of_the_rows_seen():
+    X = rows(200)
+    even, skewed = np.arange(200) % 2, (np.arange(200) % 10 == 0).astype(int)
+    model = Normals(max_iter=50, warm_start=True).fit(X, even)
+    model.fit(X, skewed)
+    np.testing.assert_allclose(model.class_shares_, [0.9, 0.1])
+    model.partial_fit(X, even)
+    np.testing.assert_allclose(model.class_shares_, [0.7, 0.3])
+    assert np.isfinite(model.fit(X, np.zeros(200, dtype=int)).score(X))
+
+
+def test_running_means_have_the_statistics_of_batches():
+    network = nn.BatchNorm1d(1)
+    average = Average(network, 0.9)
+    network(torch.full((4, 1), 3.0) + torch.arange(4.0)[:, None])
+    average.update(network)
+    assert average.module.running_mean == network.running_mean
+    assert network.running_mean > 0

@@ -285,3 +285,34 @@ def test_a_row_of_which_nothing_is_seen_has_all_of_the_mass():
     model = VAE(2, **SMALL).fit(X, X[:, 0] > 0)
     nothing = np.full((3, X.shape[1]), np.nan)
     np.testing.assert_allclose(model.score_samples(nothing), 0.0, atol=1e-12)
+
+
+def test_rows_that_come_later_add_to_the_prior():
+    X = bent()
+    model = VAE(2, **SMALL).fit(X)
+    before = model.score(X)
+    model.set_params(learning_rate=1e-9).partial_fit(X[:1])
+    assert model.score(X) > before - 0.3
+    # A fit that goes on has seen all rows.
+    model.set_params(warm_start=True, max_iter=50).fit(X[X[:, 0] > 0])
+    assert model.sample(500, random_state=0)[:, 0].mean() > 0.5
+
+
+def test_classes_that_do_not_come_again_keep_their_prior():
+    X = bent()
+    y = np.where(X[:, 0] > 0, "right", "left")
+    model = VAE(2, **SMALL).fit(X, y)
+    left = X[y == "left"]
+    before = model.score(left, ["left"] * len(left))
+    right = X[y == "right"][:50]
+    model.set_params(learning_rate=1e-9).partial_fit(right, ["right"] * 50)
+    after = model.score(left, ["left"] * len(left))
+    assert after == pytest.approx(before, abs=1e-3)
+
+
+def test_the_law_is_the_one_that_was_learned(line):
+    X = bent(50, seed=4)
+    model = clone_of(line, law="student")
+    assert np.array_equal(model.score_samples(X), line.score_samples(X))
+    draws = [m.sample(20, random_state=0) for m in (model, line)]
+    assert np.array_equal(*draws)
