@@ -19,3 +19,13 @@ def as_generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng()
     source = check_random_state(random_state)
     return np.random.default_rng(source.randint(2**32, size=4, dtype=np.uint64))
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """The estimator with every `random_state` set that was None, of its parts too."""
+    unset = {
+        key: seed
+        for key, value in estimator.get_params(deep=True).items()
+        if value is None and key.rpartition("__")[2] == "random_state"
+    }
+    return estimator.set_params(**unset) if unset else estimator

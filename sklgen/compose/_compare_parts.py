@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from sklgen._frames import open_frame
+from sklgen._random import seeded
 from sklgen.compose._pipeline import GenerativePipeline
 from sklgen.metrics._coverage import coverage_density
 from sklgen.metrics._energy import whitened_energy_distance
@@ -92,16 +93,6 @@ class Outcome:
         if result is not None:
             self.measures[f"{name}_seconds"] = time.perf_counter() - start
         return result
-
-
-def seeded(estimator: Any, seed: int) -> Any:
-    """The estimator with every `random_state` set that was None, of its parts too."""
-    unset = {
-        key: seed
-        for key, value in estimator.get_params(deep=True).items()
-        if value is None and key.rpartition("__")[2] == "random_state"
-    }
-    return estimator.set_params(**unset) if unset else estimator
 
 
 def measure_model(estimator: Any, fold: Fold, seed: int) -> Outcome:

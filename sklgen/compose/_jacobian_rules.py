@@ -151,8 +151,9 @@ def _quantile_slopes(quantile: Any, X: Any) -> Array:
 def _quantile_image(quantile: Any) -> tuple[Any, Any]:
     if quantile.output_distribution == "uniform":
         return 0.0, 1.0
-    # Beyond these, scikit-learn clips.
-    return norm.ppf(1e-7), norm.ppf(1 - 1e-7)
+    # scikit-learn clips to these very floats, at which observed cells may be.
+    least = 1e-7 - np.spacing(1)
+    return norm.ppf(least), norm.ppf(1 - least)
 
 
 @rule_of.register(TabularEncoder)

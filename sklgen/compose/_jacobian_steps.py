@@ -134,6 +134,10 @@ def _columns(transformer: Any) -> Rule:
 
     def log_det(X: Any) -> Array:
         total = np.zeros(_num_samples(X))
+        names = getattr(transformer, "feature_names_in_", None)
+        if names is not None and hasattr(X, "columns"):
+            # In the order of `fit`, as `transform` finds them.
+            X = _safe_indexing(X, list(names), axis=1)
         for name, step, at in found:
             if step is not None:
                 with named(name, step):

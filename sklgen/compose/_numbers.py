@@ -175,6 +175,8 @@ class NumberColumn(Column):
         _, continuous = self._codes(values, cells.missing)
         x = self.scale.coordinates(values[continuous])
         slope = self.scale.log_slope(values[continuous])
+        # Values count the last digits of decimals.
+        slope = slope + self.digits * np.log(10.0)
         offset[continuous] = self.map.log_slope(x) + slope
         return offset
 

@@ -35,6 +35,12 @@ def _has_density(pipeline: Any) -> bool:
             "the transformers do not reach all rows that sequences go through, and the "
             "share of sequences that stay within reach is not known"
         )
+    if np.isnan(getattr(pipeline, "_log_mass", 0.0)):
+        raise AttributeError(
+            "the transformers do not reach all rows, and the last step has no `sample` "
+            "to tell how much of its mass they reach: use transformers that do, such "
+            "as StandardScaler"
+        )
     return True
 
 
@@ -148,10 +154,10 @@ class PipelineDensity(PipelineDraws):
 
     def _probe(self) -> float:
         """Log of the share of the generator's mass that has an original."""
-        if not hasattr(self._final_estimator, "sample") or not bounded(
-            self._transformers()
-        ):
+        if not bounded(self._transformers()):
             return 0.0
+        if not hasattr(self._final_estimator, "sample"):
+            return np.nan
         state = np.random.RandomState(0)
         Z = self._generate(_N_PROBES, state, {})
         share = backward(self._transformers(), Z, state)[1].mean()

@@ -241,13 +241,13 @@ class PipelineDraws(PipelineSteps):
 
         `draw` takes the positions of rows to draw again, or None for all rows.
         """
-        Z = draw(None)
+        Z = np.array(draw(None))  # a copy: rows are put into it
         for _ in range(_N_TRIES):
             X, inside = backward(self._transformers(), Z, state)
             if inside.all():
                 return X
             if has_order(self._final_estimator):
-                Z = draw(None)
+                Z = np.array(draw(None))
                 continue
             again = np.flatnonzero(~inside)
             Z[again] = draw(again)

@@ -8,8 +8,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.utils import check_scalar
 
-from sklgen._random import as_generator
-from sklgen.compose._compare_parts import seeded
+from sklgen._random import as_generator, seeded
 from sklgen.metrics._scorers import _draw
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from sklgen._random import as_generator
+from sklgen._random import as_generator, seeded
 from sklgen._typing import Array
 from sklgen.metrics._encoding import NumericEncoding
 from sklgen.metrics._kernels import nearest
@@ -176,10 +176,7 @@ def _log_density_ratios(
     seed = int(rng.integers(2**31))
     models = []
     for known in (synthetic, reference):
-        model = clone(estimator)
-        if model.get_params(deep=False).get("random_state", seed) is None:
-            model.set_params(random_state=seed)
-        models.append(model.fit(known))
+        models.append(seeded(clone(estimator), seed).fit(known))
     largest = np.finfo(float).max / 4.0
     found = []
     for one in attacked:

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_scalar
 
-from sklgen._random import as_generator
+from sklgen._random import as_generator, seeded
 from sklgen.metrics._encoding import NumericEncoding, fit_trees, tree_matrices
 from sklgen.metrics._tables import Table, join, n_rows, read_tables, take
 
@@ -190,9 +190,7 @@ def _model_and_rows(
             categorical_features=categorical, early_stopping=False, random_state=seed
         )
         return model, np.concatenate(matrices)
-    model = clone(classifier)
-    if model.get_params(deep=False).get("random_state", seed) is None:
-        model.set_params(random_state=seed)
+    model = seeded(clone(classifier), seed)
     # Learned on both tables together: scales and levels of one alone would mark it.
     both = join(*pair)
     (X,) = NumericEncoding.learn(both).encode(both)

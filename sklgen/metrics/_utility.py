@@ -11,6 +11,7 @@ from sklearn.ensemble import (
 )
 from sklearn.metrics import r2_score, roc_auc_score
 
+from sklgen._frames import open_frame
 from sklgen._random import as_generator
 from sklgen.metrics._encoding import fit_trees, tree_matrices
 from sklgen.metrics._tables import Column, Table, is_missing, read_tables, take
@@ -68,7 +69,12 @@ def train_synthetic_test_real(
     >>> train_synthetic_test_real(rows[:1000], rows[1000:], target=1) > 0.9
     True
     """
-    tables = read_tables(X_synthetic=X_synthetic, X_test=X_test)
+    given = {"X_synthetic": X_synthetic, "X_test": X_test}
+    if open_frame(X_synthetic, "X_synthetic") is None:
+        # Names are those of the first table, and arrays have none.
+        given = dict(reversed(given.items()))
+    read = dict(zip(given, read_tables(**given), strict=True))
+    tables = [read["X_synthetic"], read["X_test"]]
     names = [column.name for column in tables[0]]
     if target not in names or len(names) < 2:
         raise ValueError(

@@ -1,12 +1,17 @@
 """Membership inference: memorisers are caught, and chance is one half."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
 
+from sklgen.compose import make_generative_pipeline
 from sklgen.datasets import load_penguins
 from sklgen.metrics import membership_inference
 from sklgen.mixture import GaussianMixture
@@ -135,3 +140,16 @@ def test_a_row_cannot_be_split():
     X = np.arange(3.0)[:, None]
     with pytest.raises(ValueError, match="X_holdout has 1 rows"):
         membership_inference(X, X[:1], X)
+
+
+def test_a_seed_reaches_models_within_pipelines():
+    rng = np.random.default_rng(0)
+    tables = rng.normal(size=(3, 60, 2))
+    model = make_generative_pipeline(StandardScaler(), GaussianMixture(4, max_iter=3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = {
+            membership_inference(*tables, estimator=model, random_state=0).auc
+            for _ in range(3)
+        }
+    assert len(found) == 1

@@ -91,3 +91,13 @@ def test_a_target_of_two_numbers_may_be_synthetic_floats():
     real = np.hstack([x, x > 0])
     blurred = np.hstack([x, (x > 0) + rng.normal(0, 0.2, (600, 1))])
     assert train_synthetic_test_real(blurred, real, target=1, random_state=0) > 0.95
+
+
+def test_draws_that_are_arrays_have_the_names_of_the_other_table():
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    frame["b"] += 3 * frame["a"]
+    array = frame.to_numpy()
+    named = train_synthetic_test_real(array[:100], frame[100:], "b", random_state=0)
+    plain = train_synthetic_test_real(array[:100], array[100:], 1, random_state=0)
+    assert named == plain
