@@ -16,7 +16,7 @@ from sklgen.datasets import load_penguins
 from sklgen.metrics import membership_inference
 from sklgen.mixture import GaussianMixture
 
-MODELS = [None, KernelDensity(bandwidth=0.3), GaussianMixture(2)]
+MODELS = [None, KernelDensity(bandwidth=0.3), GaussianMixture(2, n_init=1)]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=["nearest", "kernels", "mixture"])
