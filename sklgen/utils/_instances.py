@@ -216,11 +216,12 @@ INSTANCES: dict[str, Callable[[], Any]] = {
         "neural.VAE",
         {
             "normal": {
+                "n_latent": 1,
                 "prior": "normal",
                 "beta": 1.0,
-                "hidden": (16,),
                 "n_train_samples": 4,
-                "max_iter": 300,
+                "n_importance_samples": 32,
+                "max_iter": 10,
             },
         },
         max_iter=5,
