@@ -208,8 +208,9 @@ def test_fits_on_a_gpu_are_kept_on_the_cpu():
 
 
 def test_fitted_models_keep_no_rows():
-    sizes = [len(pickle.dumps(Normals().fit(rows(n)))) for n in (100, 10_000)]
-    assert abs(sizes[1] - sizes[0]) < 50_000
+    sizes = [len(pickle.dumps(Normals().fit(rows(n)))) for n in (100, 40_000)]
+    # 8,000 rows that were held out would take 64,000 bytes, and those of fit more.
+    assert sizes[1] - sizes[0] < 20_000
 
 
 def test_warm_starts_go_on_and_fits_begin_anew():
