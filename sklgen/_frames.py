@@ -353,6 +353,14 @@ def _complete_array(
     return completed
 
 
+def missing_in(column: Any) -> Any:
+    """Which cells of a column are null or NaN, as a series."""
+    gone = column.is_null()
+    if column.dtype.is_float():
+        gone = gone | column.is_nan().fill_null(value=True)
+    return gone
+
+
 def scatter(column: Any, rows: Any, fill: Any) -> Any:
     """A column whose cells in these rows are those of another one.
 
@@ -360,9 +368,7 @@ def scatter(column: Any, rows: Any, fill: Any) -> Any:
     or one of numbers that the other one's cells are not.
     """
     nw = narwhals()
-    gone = column.is_null()
-    if column.dtype.is_float():
-        gone = gone | column.is_nan().fill_null(value=True)
+    gone = missing_in(column)
     empty = bool(gone.all())
     pandas = column.implementation.is_pandas_like()
     native = column.to_native()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklgen._frames import as_series, open_frame
+from sklgen._frames import as_series, missing_in, open_frame
 from sklgen.compose._cells import _is_missing
 
 
@@ -21,14 +21,8 @@ def missing_cells(X: Any) -> NDArray[np.bool_]:
         if cells.dtype.kind != "f":
             return np.zeros(cells.shape, dtype=bool)
         return np.asarray(np.isnan(cells))
-    return np.column_stack([_missing(column) for column in frame.iter_columns()])
-
-
-def _missing(column: Any) -> NDArray[np.bool_]:
-    gone = column.is_null()
-    if column.dtype.is_float():
-        gone = gone | column.is_nan().fill_null(value=True)
-    return np.asarray(gone.to_numpy(), dtype=bool)
+    columns = [missing_in(column).to_numpy() for column in frame.iter_columns()]
+    return np.column_stack(columns).astype(bool)
 
 
 def without_column(X: Any, j: int) -> Any:
