@@ -89,11 +89,12 @@ class GenerativeClassifier(
 
     Notes
     -----
-    A row that is impossible under all densities has the prior probabilities. Lists of
-    sequences are classified as a whole, by models of these; drawn ones have lengths of
-    training sequences of their class. Fits and
-    predictions cost what those of the densities do. A seed of `estimator` is that of
-    all classes.
+    A row that is impossible under all densities has the prior probabilities. Lists
+    of sequences are classified as a whole, by models of these; drawn ones have
+    lengths of training sequences of their class. Fits and predictions cost what
+    those of the densities do. A seed of `estimator` is that of all classes. Where
+    rows lack labels, densities are fitted anew each time: those of several
+    components may then be others, and the likelihood need not rise at each.
 
     References
     ----------
