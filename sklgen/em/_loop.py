@@ -256,7 +256,11 @@ class _Trail:
         vector = first + 2.0 * length * step + length**2 * bend
         if np.abs(vector - third).max() > _LONGEST_LEAP:
             return None
-        return self._models[-1].unpack(vector)
+        try:
+            with np.errstate(over="raise"):
+                return self._models[-1].unpack(vector)
+        except FloatingPointError:
+            return None
 
 
 def best(

@@ -72,6 +72,21 @@ def test_the_bound_never_falls_even_where_leaps_overshoot():
     assert found.converged
 
 
+def test_leaps_past_the_range_of_floats_are_not_made():
+    @dataclass(frozen=True)
+    class Steep(Linear):
+        def m_step(self, statistics):
+            return Steep(self.x * self.rates, self.rates)
+
+        def unpack(self, vector):
+            np.exp(800.0 * np.ones(1))
+            raise AssertionError
+
+    start = Steep(np.ones(1), np.array([0.95]))
+    found = run(start, expectation, tol=1e-6, max_iter=1000)
+    assert found.converged
+
+
 def test_leaps_that_succeed_become_longer_again():
     """The first four are refused: such short ones alone would take 1000 steps."""
     refused = []
