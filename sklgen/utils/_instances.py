@@ -220,11 +220,12 @@ INSTANCES: dict[str, Callable[[], Any]] = {
                 "prior": "normal",
                 "beta": 1.0,
                 "n_train_samples": 4,
-                "n_importance_samples": 32,
+                "n_importance_samples": 16,
                 "max_iter": 10,
             },
         },
         max_iter=5,
+        n_importance_samples=16,
     ),
     **_instances(
         "topics.LDAMixture",
