@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 REAL, SYNTHETIC = "0.55", "tab:blue"
-# Levels, and letters of their names, that are drawn; most bins of a histogram.
-_LEVELS, _LETTERS, _BINS = 8, 16, 50
+# Levels that are drawn; most bins of a histogram.
+_LEVELS, _BINS = 8, 50
+# Letters of names that are drawn: of levels, and of columns.
+_SHORT, _LONG = 16, 24
 # Share of numbers that may be left out of a picture; beyond, they are no outliers.
 _FAR = 0.01
 _DAY = 864e8
@@ -59,11 +61,11 @@ class DrawnColumn:
         gone = (missing[0], missing[1])
         if real.is_label or real.is_boolean:
             places, levels = _labelled(*pair)
-            return cls(plain(real.name), places, levels, dates=False, missing=gone)
+            return cls(title_of(real.name), places, levels, dates=False, missing=gone)
         dates = real.kind in _DATES
         scale, unit = (_DAY, "") if dates else _UNITS.get(real.kind, (1.0, ""))
         places = (real.values / scale, synthetic.values / scale)
-        return cls(plain(real.name) + unit, places, None, dates=dates, missing=gone)
+        return cls(title_of(real.name) + unit, places, None, dates=dates, missing=gone)
 
     def limits(self) -> tuple[float, float]:
         """From where to where the axis goes."""
@@ -78,9 +80,9 @@ class DrawnColumn:
             return np.arange(len(self.levels) + 1.0) - 0.5
         values = np.concatenate(self.places)
         low, high = reach(values)
-        values = values[(values >= low) & (values <= high)]
-        if len(values) and high - low < _BINS and (values == np.rint(values)).all():
-            return np.arange(np.ceil(low), np.floor(high) + 2.0) - 0.5
+        whole = whole_bins(values, low, high)
+        if whole is not None:
+            return whole
         real = self.places[0]
         real = real[(real >= low) & (real <= high)]
         automatic = np.histogram_bin_edges(real, "auto", (low, high)).size - 1
@@ -101,7 +103,7 @@ class DrawnColumn:
         if self.levels is not None:
             axis.set_ticks(range(len(self.levels)), self.levels, fontsize="small")
         elif self.dates:
-            locator = make.AutoDateLocator(maxticks=5)
+            locator = make.AutoDateLocator(minticks=2, maxticks=5)
             axis.set_major_locator(locator)
             axis.set_major_formatter(make.ConciseDateFormatter(locator))
 
@@ -127,9 +129,83 @@ def reach(values: Array) -> tuple[float, float]:
     return low, high
 
 
+def whole_bins(values: Array, low: float, high: float) -> Array | None:
+    """Make a bin for each integer.
+
+    Parameters
+    ----------
+    values : ndarray
+        The numbers; NaN for those that miss.
+    low, high : float
+        From where to where they are drawn.
+
+    Returns
+    -------
+    edges : ndarray or None
+        Edges of bins; None if there are many, or other numbers than integers.
+    """
+    inside = values[(values >= low) & (values <= high)]
+    whole = len(inside) and (inside == np.rint(inside)).all()
+    if not whole or high - low >= _BINS:
+        return None
+    return np.asarray(np.arange(np.ceil(low), np.floor(high) + 2.0) - 0.5)
+
+
+def positions(features: Any, names: list[Any]) -> list[int]:
+    """Positions of the columns that were asked for.
+
+    Parameters
+    ----------
+    features : str, int, or list of them
+        Names or positions.
+    names : list
+        Names of all columns.
+
+    Returns
+    -------
+    chosen : list of int
+        Positions.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, none is asked for, or one twice.
+    """
+    asked = (
+        [features] if isinstance(features, (str, int, np.integer)) else list(features)
+    )
+    chosen: list[int] = []
+    for feature in asked:
+        if feature in names:
+            at = names.index(feature)
+        elif isinstance(feature, (int, np.integer)) and 0 <= feature < len(names):
+            at = int(feature)
+        else:
+            raise ValueError(
+                f"features names {feature!r}, no column of {names}: give one of these, "
+                f"or a position from 0 to {len(names) - 1}."
+            )
+        if at in chosen:
+            raise ValueError(f"features names {feature!r} twice: name it once.")
+        chosen.append(at)
+    if not chosen:
+        raise ValueError(f"features is empty: name one or more of {names}.")
+    return chosen
+
+
 def plain(name: Any) -> str:
     """Text that matplotlib takes as it is: a dollar sign starts no formula."""
     return str(name).replace("$", r"\$")
+
+
+def label_of(name: Any) -> str:
+    """Name of a column as text; of arrays, where it is a position, as x0, x1, ..."""
+    return f"x{name}" if isinstance(name, (int, np.integer)) else str(name)
+
+
+def title_of(name: Any) -> str:
+    """Name of a column where there is little room."""
+    return plain(_short(label_of(name), _LONG))
 
 
 def _labelled(real: Column, synthetic: Column) -> tuple[tuple[Array, Array], list[str]]:
@@ -145,7 +221,7 @@ def _labelled(real: Column, synthetic: Column) -> tuple[tuple[Array, Array], lis
     order = np.argsort(-total, kind="stable")
     kept = order if len(order) <= _LEVELS else order[: _LEVELS - 1]
     levels = names[kept].tolist()
-    shown = [plain(_short(name)) for name in levels]
+    shown = [plain(_short(name, _SHORT)) for name in levels]
     if len(kept) < len(order):
         shown.append(f"{len(order) - len(kept)} others")
     return (_codes(pair[0], levels), _codes(pair[1], levels)), shown
@@ -159,10 +235,10 @@ def _as_labels(column: Column) -> Column:
     return Column(column.name, "text", labels)
 
 
-def _short(name: str) -> str:
+def _short(name: str, letters: int) -> str:
     """The name, or its beginning and its end."""
-    half = _LETTERS // 2
-    return name if len(name) <= _LETTERS else f"{name[: half - 1]}…{name[-half:]}"
+    half = letters // 2
+    return name if len(name) <= letters else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def worst_columns(real: Table, synthetic: Table, most: int) -> list[int]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing, check_scalar, get_tags
+from sklearn.utils import check_scalar, get_tags
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
-from sklgen._frames import narwhals, open_frame
 from sklgen._typing import Array
 from sklgen.metrics._tables import read_tables
-from sklgen.plotting._columns import plain, reach
+from sklgen.plotting._columns import REAL, label_of, plain, positions, reach, whole_bins
+from sklgen.plotting._parts import given_axes
+from sklgen.plotting._places import Places, density_of, rows_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +33,7 @@ class DensityDisplay:
     Parameters
     ----------
     grid : tuple of ndarray
-        Places along one or two axes, at even distances.
+        Places along one or two axes, at even distances; or the edges of bins.
     density : ndarray of shape (n_places,) or (n_y, n_x)
         Density there.
     names : list of str
@@ -39,7 +41,8 @@ class DensityDisplay:
     rows : ndarray of shape (n_rows, n_columns), default=None
         Rows to draw beside the density. None draws none.
     binned : bool, default=False
-        Whether places are the middles of bins, and the density that of a histogram.
+        Whether the density is that of a histogram, and `grid` has the edges of its
+        bins, one more than there are bins.
 
     Attributes
     ----------
@@ -96,6 +99,7 @@ class DensityDisplay:
         show_rows: bool = True,
         ax: Any = None,
         cmap: Any = "Blues",
+        line_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw the density of a fitted model.
 
@@ -117,6 +121,9 @@ class DensityDisplay:
             Where to draw. None makes a figure.
         cmap : str or matplotlib Colormap, default="Blues"
             Colours of contours.
+        line_kw : dict, default=None
+            Keywords for `matplotlib.axes.Axes.plot`, which draws the curve of one
+            column, such as its label.
 
         Returns
         -------
@@ -134,11 +141,16 @@ class DensityDisplay:
         Notes
         -----
         Models that know columns of integers or decimals as such, as `TabularMixture`
-        does, tell the probability of a cell in place of a density.
+        does, tell the probability of a cell. It is divided by its width, so that what
+        is drawn is a density in the units of the column. Of one column, a place has the
+        mean over the cells between it and its neighbours, or over 64 of them; and what
+        is the probability of a single value, such as many zeros, is spread over that
+        distance, so that the area is right. Of two columns, the most probable cell or
+        value at each place stands for its neighbours, if the model takes missing cells.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
-        check_scalar(grid_resolution, "grid_resolution", int, min_val=2)
+        check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
         if not hasattr(estimator, "score_samples"):
             raise TypeError(
                 f"{type(estimator).__name__} has no score_samples and so no density to "
@@ -150,18 +162,19 @@ class DensityDisplay:
                 f"{type(estimator).__name__} has {width} columns and takes no missing "
                 f"cells, so that it knows no density of {names} alone: fit it to these."
             )
-        whole = [_is_whole(X, j) for j in chosen]
-        grid = tuple(
-            _places(values, grid_resolution, whole=one)
-            for values, one in zip(rows.T, whole, strict=True)
+        places = tuple(
+            Places.of(estimator, X, j, values, int(grid_resolution))
+            for j, values in zip(chosen, rows.T, strict=True)
         )
-        points = np.stack(np.meshgrid(*grid), axis=-1).reshape(-1, len(grid))
-        logs = np.asarray(estimator.score_samples(_at(X, chosen, points)), float)
-        shape = tuple(len(places) for places in grid[::-1])
-        display = cls(
-            grid, np.exp(logs).reshape(shape), names, rows=rows if show_rows else None
+        takes_gaps = get_tags(estimator).input_tags.allow_nan
+        density = density_of(
+            places,
+            _score(estimator, X, chosen),
+            tuple(_score(estimator, X, [j]) if takes_gaps else None for j in chosen),
         )
-        return display.plot(ax=ax, cmap=cmap)
+        grid = tuple(one.middles for one in places)
+        display = cls(grid, density, names, rows=rows if show_rows else None)
+        return display.plot(ax=ax, cmap=cmap, line_kw=line_kw)
 
     @classmethod
     def from_samples(
@@ -172,6 +185,7 @@ class DensityDisplay:
         bins: Any = None,
         ax: Any = None,
         cmap: Any = "Blues",
+        line_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw the histogram of rows: what they say by themselves.
 
@@ -186,12 +200,16 @@ class DensityDisplay:
             Names or positions of one or two columns of numbers. None takes all, if
             there are no more.
         bins : int, str or sequence, default=None
-            As in `numpy.histogram_bin_edges`, for each axis. None takes "auto" for one
-            column, and for two about one bin for each 5 rows, 10 to 40 a side.
+            As in `numpy.histogram_bin_edges`, for each axis. None takes a bin for each
+            integer of columns that have few; else "auto" for one column, and for two
+            about one bin for each 5 rows, 10 to 40 a side.
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure.
         cmap : str or matplotlib Colormap, default="Blues"
             Colours of the cells of two columns.
+        line_kw : dict, default=None
+            Keywords for `matplotlib.axes.Axes.stairs`, which draws the histogram of one
+            column, such as its label.
 
         Returns
         -------
@@ -208,29 +226,32 @@ class DensityDisplay:
         rows = rows[~np.isnan(rows).any(axis=1)]
         if not len(rows):
             raise ValueError(f"X has no row that has all of {names}.")
-        if bins is None:
-            side = int(np.clip(np.sqrt(len(rows) / 5.0), 10, 40))
-            bins = "auto" if rows.shape[1] == 1 else side
-        edges = [
-            np.histogram_bin_edges(values, bins, reach(values)) for values in rows.T
-        ]
+        edges = [_bins(values, bins, rows.shape) for values in rows.T]
         heights, _ = np.histogramdd(rows, edges)
         for axis, edge in enumerate(edges):
             size = np.expand_dims(np.diff(edge), tuple({0, len(edges) - 1} - {axis}))
             heights = heights / (size if heights.ndim == 2 else size.ravel())
-        grid = tuple((edge[:-1] + edge[1:]) / 2.0 for edge in edges)
-        display = cls(grid, heights.T / len(rows), names, binned=True)
-        return display.plot(ax=ax, cmap=cmap)
+        display = cls(tuple(edges), heights.T / len(rows), names, binned=True)
+        return display.plot(ax=ax, cmap=cmap, line_kw=line_kw)
 
-    def plot(self, *, ax: Any = None, cmap: Any = "Blues") -> Self:
+    def plot(
+        self,
+        *,
+        ax: Any = None,
+        cmap: Any = "Blues",
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the density.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure.
+            Where to draw, beside what is there. None makes a figure.
         cmap : str or matplotlib Colormap, default="Blues"
             Colours of contours.
+        line_kw : dict, default=None
+            Keywords for `matplotlib.axes.Axes.plot`, which draws the curve of one
+            column, or `matplotlib.axes.Axes.stairs` for a histogram.
 
         Returns
         -------
@@ -242,52 +263,58 @@ class DensityDisplay:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(layout="constrained")
+        (ax,) = given_axes(ax, 1, "density")
         self.ax_, self.figure_ = ax, ax.figure
+        shown = (ax.get_xlim(), ax.get_ylim()) if ax.has_data() else ((), ())
         self.line_: Any = None
         self.contours_: Any = None
         if len(self.grid) == 1:
-            self._draw_curve(ax)
+            self._draw_curve(ax, line_kw or {})
             ax.set_ylabel("density")
+            ax.autoscale(axis="y")
             ax.set_ylim(bottom=0.0)
+            shown = ((*shown[0], *ax.dataLim.intervalx), ())
         else:
             self._draw_contours(ax, cmap)
             ax.set_ylabel(plain(self.names[1]))
-            ax.set_ylim(*self._limits(1))
+            ax.set_ylim(*self._limits(1, shown[1]))
         ax.set_xlabel(plain(self.names[0]))
-        ax.set_xlim(*self._limits(0))
+        ax.set_xlim(*self._limits(0, shown[0]))
         ax.spines[["top", "right"]].set_visible(False)
         return self
 
-    def _limits(self, axis: int) -> tuple[float, float]:
-        places = self.grid[axis]
-        low, *_, high = (_edges(places) if self.binned else places).tolist()
-        return low, high
+    def _limits(self, axis: int, shown: tuple[float, ...]) -> tuple[float, float]:
+        """From where to where an axis goes, with what it has shown already."""
+        ends = [*self.grid[axis][[0, -1]].tolist(), *shown]
+        return min(ends), max(ends)
 
-    def _draw_curve(self, ax: Axes) -> None:
+    def _draw_curve(self, ax: Axes, line_kw: dict[str, Any]) -> None:
         (places,) = self.grid
         if self.binned:
-            self.line_ = ax.stairs(self.density, _edges(places), fill=True, alpha=0.6)
-            return
-        if self.rows is not None:
+            style = {"fill": True, "alpha": 0.6} | line_kw
+            self.line_ = ax.stairs(self.density, places, **style)
+        elif self.rows is not None:
             values = self.rows[~np.isnan(self.rows[:, 0]), 0]
             inside = values[(values >= places[0]) & (values <= places[-1])]
-            heights, edges = np.histogram(inside, "auto")
+            edges = _bins(inside, None, self.rows.shape)
+            heights, _ = np.histogram(inside, edges)
             shares = heights / np.diff(edges) / max(len(values), 1)
-            ax.stairs(shares, edges, fill=True, color="0.85", label="rows")
-        (self.line_,) = ax.plot(places, self.density, color="tab:blue", label="model")
-        if self.rows is not None:
+            ax.stairs(shares, edges, fill=True, color=REAL, alpha=0.4, label="rows")
+        if not self.binned:
+            style = {"label": "model"} | line_kw
+            (self.line_,) = ax.plot(places, self.density, **style)
+        if self.rows is not None or "label" in line_kw:
             ax.legend(frameon=False)
 
     def _draw_contours(self, ax: Axes, cmap: Any) -> None:
         x, y = self.grid
         if self.binned:
-            self.contours_ = ax.pcolormesh(
-                _edges(x), _edges(y), self.density, cmap=cmap
-            )
+            ax.grid(visible=False)
+            self.contours_ = ax.pcolormesh(x, y, self.density, cmap=cmap)
             ax.figure.colorbar(self.contours_, ax=ax, label="density")
             return
         levels = mass_levels(self.density, _MASSES)
-        if len(levels) > 1:
+        if levels:
             top = max(float(self.density.max()), 1.0001 * levels[-1])
             self.contours_ = ax.contourf(
                 x, y, self.density, levels=[*levels, top], cmap=cmap, alpha=0.85,
@@ -296,7 +323,7 @@ class DensityDisplay:
             few = self.rows[:: -(-len(self.rows) // _DOTS) or 1]
             opaque = float(np.clip(200.0 / max(len(few), 1), 0.2, 0.8))
             ax.scatter(
-                few[:, 0], few[:, 1], s=6.0, color="0.25", linewidths=0, alpha=opaque
+                few[:, 0], few[:, 1], s=6.0, color="0.4", linewidths=0, alpha=opaque
             )
 
 
@@ -327,20 +354,12 @@ def _columns_of(X: Any, features: Any) -> tuple[list[int], list[str], Array, int
     """Positions and names of the columns, their cells, and how many columns X has."""
     (table,) = read_tables(X=X)
     names = [column.name for column in table]
-    asked = list(range(len(names))) if features is None else list(features)
-    if len(asked) not in (1, 2):
+    chosen = list(range(len(names))) if features is None else positions(features, names)
+    if len(chosen) not in (1, 2):
         raise ValueError(
-            f"features has {len(asked)} columns; a density is drawn of one or two of "
+            f"features has {len(chosen)} columns; a density is drawn of one or two of "
             f"them: {names}."
         )
-    chosen = []
-    for feature in asked:
-        if feature in names:
-            chosen.append(names.index(feature))
-        elif isinstance(feature, (int, np.integer)) and 0 <= feature < len(names):
-            chosen.append(int(feature))
-        else:
-            raise ValueError(f"features names {feature!r}, no column of {names}.")
     other = [names[j] for j in chosen if table[j].kind != "numbers"]
     if other:
         raise ValueError(
@@ -348,49 +367,24 @@ def _columns_of(X: Any, features: Any) -> tuple[list[int], list[str], Array, int
             "numbers; SampleComparisonDisplay draws all columns."
         )
     rows = np.column_stack([table[j].values for j in chosen])
-    return chosen, [str(names[j]) for j in chosen], rows, len(names)
+    return chosen, [label_of(names[j]) for j in chosen], rows, len(names)
 
 
-def _is_whole(X: Any, j: int) -> bool:
-    frame = open_frame(X, "X")
-    if frame is None:
-        return np.asarray(X).dtype.kind in "iu"
-    return bool(frame.schema[frame.columns[j]].is_integer())
+def _score(estimator: Any, X: Any, chosen: list[int]) -> Callable[[Array], Array]:
+    """The log-density of cells of these columns, without the others."""
+    return lambda cells: np.asarray(
+        estimator.score_samples(rows_at(X, chosen, cells)), float
+    )
 
 
-def _places(values: Array, n: int, *, whole: bool) -> Array:
+def _bins(values: Array, bins: Any, shape: tuple[int, ...]) -> Array:
+    """Edges of bins of a column of rows of this shape."""
     low, high = reach(values)
-    margin = 0.1 * (high - low)
-    # Positive numbers stay positive: some laws have no others.
-    low = low - margin if low < 0.0 else max(low - margin, low / 2.0)
-    high = high + margin
-    if whole:
-        step = max(1, round((high - low) / n))
-        return np.arange(np.floor(low), np.ceil(high) + 1.0, step)
-    return np.linspace(low, high, n)
-
-
-def _at(X: Any, chosen: list[int], points: NDArray[Any]) -> Any:
-    """Rows with these cells, in the container of X, which miss all others."""
-    frame = open_frame(X, "X")
-    if frame is None:
-        rows = np.full((len(points), np.asarray(X).shape[1]), np.nan)
-        rows[:, chosen] = points
-        return rows
-    nw = narwhals()
-    rows = nw.from_native(_safe_indexing(X, np.zeros(len(points), dtype=int)))
-    nothing = np.full(len(points), np.nan)
-    columns: list[Any] = []
-    for j, name in enumerate(frame.columns):
-        if j in chosen or rows.schema[name].is_numeric():
-            cells = points[:, chosen.index(j)] if j in chosen else nothing
-            columns.append(nw.new_series(name, cells, backend=rows.implementation))
-        else:
-            columns.append(nw.when(nw.lit(value=False)).then(nw.col(name)).alias(name))
-    return rows.select(*columns).to_native()
-
-
-def _edges(middles: Array) -> Array:
-    """Ends of bins of even width."""
-    half = (middles[1] - middles[0]) / 2.0 if len(middles) > 1 else 0.5
-    return np.append(middles - half, middles[-1] + half)
+    if bins is None:
+        whole = whole_bins(values, low, high)
+        if whole is not None:
+            return whole
+        side = int(np.clip(np.sqrt(shape[0] / 5.0), 10, 40))
+        bins = "auto" if shape[1] == 1 else side
+    edges: Array = np.histogram_bin_edges(values, bins, (low, high))
+    return edges

@@ -52,15 +52,25 @@ def given_axes(ax: Any, n: int, kind: str) -> NDArray[Any]:
 
     Raises
     ------
+    TypeError
+        If there are other things among them.
     ValueError
         If there are more or fewer.
     """
+    from matplotlib.axes import Axes
+
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) != n:
+        choice = f", or choose {kind}" if n > 1 else ""
         raise ValueError(
-            f"ax has {len(axes)} axes for {n} {kind}: give one for each, or choose "
-            f"{kind}."
+            f"ax has {len(axes)} axes for {n} {kind}: give one for each{choice}."
         )
+    for one in axes:
+        if not isinstance(one, Axes):
+            raise TypeError(
+                f"ax has {one!r} of type {type(one).__name__}: give axes of "
+                "matplotlib, such as those of plt.subplots, or None for a new figure."
+            )
     return axes
 
 

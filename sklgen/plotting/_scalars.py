@@ -159,7 +159,11 @@ def span(x: Array) -> tuple[float, float]:
     reach = _REACH * (high - low)
     left = max(float(told.min()), low - reach)
     right = min(float(told.max()), high + reach)
-    return (left, right) if left < right else (left - 0.5, right + 0.5)
+    # Where floats lie far apart, as beyond 2**53, a half is nothing.
+    room = 32.0 * float(np.spacing(max(abs(left), abs(right))))
+    if right - left > 2.0 * room:
+        return left, right
+    return left - max(0.5, room), right + max(0.5, room)
 
 
 def density(x: Array, *, bounded: bool = True) -> tuple[Array, Array]:
