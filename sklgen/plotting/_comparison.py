@@ -19,7 +19,8 @@ from sklgen.plotting._columns import (
     DrawnColumn,
     draw_bars,
     draw_histogram,
-    plain,
+    positions,
+    title_of,
     worst_columns,
 )
 from sklgen.plotting._parts import given_axes
@@ -196,7 +197,7 @@ class SampleComparisonDisplay:
         if features is None:
             chosen = worst_columns(self.real, self.synthetic, _MOST[kind])
         else:
-            chosen = [self._position(feature) for feature in features]
+            chosen = positions(features, [column.name for column in self.real])
         tables = [
             tuple(table[j] for j in chosen) for table in (self.real, self.synthetic)
         ]
@@ -209,14 +210,6 @@ class SampleComparisonDisplay:
         self.axes_ = draw(tables[0], tables[1], ax)
         self.figure_ = self.axes_.flat[0].figure
         return self
-
-    def _position(self, feature: Any) -> int:
-        names = [column.name for column in self.real]
-        if feature in names:
-            return names.index(feature)
-        if isinstance(feature, (int, np.integer)) and 0 <= feature < len(names):
-            return int(feature)
-        raise ValueError(f"features names {feature!r}, which is no column: {names}.")
 
 
 def _drawn(real: Table, synthetic: Table) -> list[DrawnColumn]:
@@ -310,7 +303,7 @@ def _draw_correlations(real: Table, synthetic: Table, ax: Any) -> NDArray[Any]:
         axes = _figure(1, 3, (3 * side + 2.4, side + 1.4)).ravel()
     else:
         axes = given_axes(ax, 3, "matrices")
-    names = [plain(column.name) for column in real]
+    names = [title_of(column.name) for column in real]
     panels = [
         ("real", found[0], "RdBu_r", 1.0),
         ("synthetic", found[1], "RdBu_r", 1.0),
@@ -319,12 +312,14 @@ def _draw_correlations(real: Table, synthetic: Table, ax: Any) -> NDArray[Any]:
     for one, (title, values, cmap, most) in zip(axes, panels, strict=True):
         image = one.imshow(values, cmap=cmap, vmin=-most, vmax=most)
         one.set_title(title, fontsize="medium")
+        one.grid(visible=False)
         one.set_xticks(range(n), names, rotation=90, fontsize="small")
         one.set_yticks(range(n), names if one is axes[0] else [], fontsize="small")
         if n <= _NUMBERED:
             _number(one, values, most)
         if title != "real":
-            one.figure.colorbar(image, ax=one, shrink=0.7)
+            beside = [*axes[:2]] if title == "synthetic" else one
+            one.figure.colorbar(image, ax=beside, shrink=0.7)
     return axes
 
 

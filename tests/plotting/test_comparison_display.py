@@ -1,5 +1,7 @@
 """Real rows beside synthetic ones: shares, dots and correlations are theirs."""
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -170,6 +172,64 @@ def test_what_is_unknown_is_refused():
         SampleComparisonDisplay.from_samples(real, synthetic, kind="all")
     with pytest.raises(ValueError, match="features names 'weight'"):
         SampleComparisonDisplay.from_samples(real, synthetic, features=["weight"])
+
+
+def test_one_column_needs_no_list():
+    display = SampleComparisonDisplay.from_samples(*tables(), features="sex")
+    assert display.features_ == ["sex"]
+    assert display.plot(features=0).features_ == ["species"]
+    with pytest.raises(ValueError, match=r"features is empty: name one or more of \["):
+        display.plot(features=[])
+    with pytest.raises(ValueError, match="features names 0 twice"):
+        display.plot(features=["species", 0])
+
+
+def test_constants_of_any_size_are_drawn():
+    X = np.array([[1e17, -1e300, 1e-30]] * 3)
+    display = SampleComparisonDisplay.from_samples(X, X)
+    for ax, x in zip(display.axes_, X[0], strict=True):
+        low, high = ax.get_xlim()
+        assert low < x < high
+        assert ax.patches[0].get_data().values.sum() == pytest.approx(1.0)
+    assert [ax.get_title() for ax in display.axes_] == ["x0", "x1", "x2"]
+
+
+def test_long_names_are_cut():
+    name = "a name that goes on and on to its end"
+    X = pd.DataFrame({name: [1.0, 2.0, 3.0], "b": [1.0, 3.0, 2.0]})
+    display = SampleComparisonDisplay.from_samples(X, X)
+    short = display.axes_[0].get_title()
+    assert short == "a name that…n to its end"
+    assert display.features_[0] == name
+    display.plot(kind="correlations")
+    assert display.axes_[0].get_yticklabels()[0].get_text() == short
+    assert display.plot(kind="pairs").axes_[1, 0].get_xlabel() == short
+
+
+def test_dates_are_marked_without_a_word():
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(1500), "D")
+    for last in (5, 40, 300, 1500):
+        X = pd.DataFrame({"day": days[:last], "x": np.arange(last)})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            display = SampleComparisonDisplay.from_samples(X, X)
+            display.figure_.canvas.draw()
+            assert 2 <= len(display.axes_[0].get_xticks()) <= 7
+            display.plot(kind="pairs").figure_.canvas.draw()
+
+
+def test_matrices_are_of_one_size_without_lines_across():
+    real, synthetic = tables()
+    with plt.style.context("ggplot"):
+        _, axes = plt.subplots(1, 3)
+        display = SampleComparisonDisplay.from_samples(
+            real, synthetic, kind="correlations", ax=axes
+        )
+        display.figure_.canvas.draw()
+        for ax in axes:
+            assert not any(line.get_visible() for line in ax.get_xgridlines())
+    widths = [ax.get_position().width for ax in axes[:2]]
+    assert widths[0] == pytest.approx(widths[1])
 
 
 def test_bars_are_means_of_those_that_never_failed():
