@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklgen._random import as_generator
 from sklgen.metrics._association import associations
@@ -130,7 +130,9 @@ class SampleComparisonDisplay:
         """
         check_is_fitted(estimator)
         seed = int(as_generator(random_state).integers(2**31))
-        rows = _draw(estimator, len(X) if n_samples is None else n_samples, seed)
+        rows = _draw(
+            estimator, _num_samples(X) if n_samples is None else n_samples, seed
+        )
         return cls.from_samples(X, rows, kind=kind, features=features, ax=ax)
 
     @classmethod

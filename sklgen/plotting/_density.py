@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -133,7 +134,7 @@ class DensityDisplay:
         Raises
         ------
         TypeError
-            If the model has no `score_samples`.
+            If the model has no `score_samples`, or one for sequences.
         ValueError
             If there are no such columns of numbers, or the model has others and takes
             no missing cells.
@@ -155,6 +156,11 @@ class DensityDisplay:
             raise TypeError(
                 f"{type(estimator).__name__} has no score_samples and so no density to "
                 "draw: SampleComparisonDisplay draws its rows."
+            )
+        if "groups" in signature(estimator.score_samples).parameters:
+            raise TypeError(
+                f"{type(estimator).__name__} scores rows given those before them and "
+                "so has no one density to draw: SampleComparisonDisplay draws its rows."
             )
         chosen, names, rows, width = _columns_of(X, features)
         if width > len(chosen) and not get_tags(estimator).input_tags.allow_nan:

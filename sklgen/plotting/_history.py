@@ -120,10 +120,17 @@ class TrainingHistoryDisplay:
 
         Raises
         ------
+        TypeError
+            If the estimator has no history.
         ValueError
             If the history has no such values, or there is not one `ax` for each panel.
         """
-        check_is_fitted(estimator, "history_")
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "history_"):
+            raise TypeError(
+                f"{type(estimator).__name__} has no history_ to draw: give a model of "
+                "sklgen.neural; of a pipeline, the step that is one."
+            )
         return cls.from_history(
             estimator.history_, values=values, against=against, ax=ax, cmap=cmap,
             line_kw=line_kw,
@@ -166,10 +173,18 @@ class TrainingHistoryDisplay:
 
         Raises
         ------
+        TypeError
+            If the history is no list of dicts.
         ValueError
             If the history has no such values, or there is not one `ax` for each panel.
         """
         check_matplotlib_support(f"{cls.__name__}.from_history")
+        if not _is_history(history):
+            raise TypeError(
+                "history must be a list with a dict of values for each epoch, as "
+                f"history_ is, got {type(history).__name__}; of a DataFrame, "
+                "df.to_dict('records') is one."
+            )
         known = list(dict.fromkeys(name for epoch in history for name in epoch))
         names = [name for name in known if _is_drawn(name, history)]
         found = {
@@ -231,9 +246,16 @@ class TrainingHistoryDisplay:
                 label = "" if self.marks_ else f"best epoch: {self.best + 1}"
                 self.marks_.append(_mark(axes, places[self.best], label))
             axes.legend(frameon=False, fontsize="small")
-        self.axes_[-1].set_xlabel(against[:-1])
-        self.axes_[-1].xaxis.get_major_locator().set_params(integer=True)
+        for axes in self.axes_[-1:] if ax is None else self.axes_:
+            axes.set_xlabel(against[:-1])
+            axes.xaxis.get_major_locator().set_params(integer=True)
         return self
+
+
+def _is_history(history: Any) -> bool:
+    return isinstance(history, Sequence) and all(
+        isinstance(epoch, Mapping) for epoch in history
+    )
 
 
 def _is_drawn(name: str, history: Sequence[Mapping[str, Any]]) -> bool:

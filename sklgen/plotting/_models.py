@@ -26,7 +26,8 @@ class ModelComparisonDisplay:
     Parameters
     ----------
     values : dict of dict of ndarray of shape (n_folds,)
-        Values of each fold, by measure and model; NaN where there is none.
+        Values of each fold, by measure and model; NaN where there is none. A measure
+        need not have all models.
     anchors : tuple of str, default=()
         Which models are anchors.
 
@@ -76,6 +77,11 @@ class ModelComparisonDisplay:
         from sklgen.compose._compare_parts import INDEPENDENT, REAL
 
         check_matplotlib_support(f"{cls.__name__}.from_comparison")
+        if not hasattr(comparison, "folds"):
+            raise TypeError(
+                "comparison must be what sklgen.compose.compare returns, got "
+                f"{type(comparison).__name__}."
+            )
         folds = comparison.folds.drop(columns="c2st_std_error", errors="ignore")
         values = {
             measure: {
@@ -101,7 +107,11 @@ class ModelComparisonDisplay:
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         n = len(self.values)
-        names = list(next(iter(self.values.values())))
+        if not n:
+            raise ValueError("values is empty: give one measure or more.")
+        names = list(
+            dict.fromkeys(name for one in self.values.values() for name in one)
+        )
         self.axes_ = (
             _panels(n, len(names)) if ax is None else given_axes(ax, n, "measures")
         )
@@ -110,7 +120,7 @@ class ModelComparisonDisplay:
             zip(self.axes_, self.values.items(), strict=True)
         ):
             for place, name in enumerate(names):
-                self._draw(axes, place, name, models[name])
+                self._draw(axes, place, name, np.asarray(models.get(name, ()), float))
             axes.set_title(measure.replace("_", " "), fontsize="medium")
             first = ax is not None or at % _across(n) == 0
             axes.set_yticks(

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from scipy.stats import spearmanr
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
@@ -168,6 +169,9 @@ def test_axes_may_be_given():
 
 def test_what_is_unknown_is_refused():
     real, synthetic = tables()
+    model = SklearnMixture().fit(np.eye(4))
+    with pytest.raises(ValueError, match=r"X_real must be a table, .* got csr_array"):
+        SampleComparisonDisplay.from_estimator(model, csr_array(np.eye(4)))
     with pytest.raises(ValueError, match="kind must be one of"):
         SampleComparisonDisplay.from_samples(real, synthetic, kind="all")
     with pytest.raises(ValueError, match="features names 'weight'"):
@@ -248,3 +252,23 @@ def test_bars_are_means_of_those_that_never_failed():
     dots = [dot.get_offsets()[:, 0].tolist() for dot in energy.collections]
     assert dots == [[0.1, 0.3], [0.5]]
     assert seconds.get_xscale() == "log"
+
+
+def test_models_need_not_have_all_measures():
+    values = {"energy": {"a": [0.1, 0.3]}, "coverage": {"b": [0.5], "a": [1.0, 0.0]}}
+    display = ModelComparisonDisplay(values).plot()
+    energy, coverage = display.axes_
+    names = [label.get_text() for label in energy.get_yticklabels()]
+    assert names == ["a", "b"]
+    assert [line.get_xdata()[0] for line in energy.lines] == pytest.approx([0.2])
+    dots = {tuple(dot.get_offsets()[0]) for dot in coverage.collections}
+    assert dots == {(1.0, 0.0), (0.5, 1.0)}
+
+
+def test_what_is_no_comparison_is_refused():
+    with pytest.raises(
+        TypeError, match=r"comparison must be what .*compare.* got list"
+    ):
+        ModelComparisonDisplay.from_comparison([])
+    with pytest.raises(ValueError, match="values is empty"):
+        ModelComparisonDisplay({}).plot()

@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 from sklearn.neighbors import KernelDensity
 
 from sklgen.datasets import load_old_faithful, load_penguins
+from sklgen.hmm import GaussianHMM
 from sklgen.mixture import GaussianMixture, TabularMixture
 from sklgen.plotting import DensityDisplay
 from sklgen.plotting._density import mass_levels
@@ -302,6 +303,9 @@ def test_what_cannot_be_drawn_is_refused(model, X):
         DensityDisplay.from_samples(X, features=[1, 1])
     with pytest.raises(ValueError, match=r"\['a'\], which are no numbers"):
         DensityDisplay.from_samples(pd.DataFrame({"a": ["x", "y"]}))
+    chain = GaussianHMM(1, random_state=0).fit(X)
+    with pytest.raises(TypeError, match="GaussianHMM scores rows given those before"):
+        DensityDisplay.from_estimator(chain, X, features=[0, 1])
     clusters = KMeans(1).fit(X)
     with pytest.raises(TypeError, match="KMeans has no score_samples"):
         DensityDisplay.from_estimator(clusters, X, features=[0, 1])

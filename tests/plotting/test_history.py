@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgba
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
 
 from sklgen.plotting import TrainingHistoryDisplay
 
@@ -144,6 +145,11 @@ def test_axes_may_be_given():
     display = TrainingHistoryDisplay.from_history(HISTORY, ax=axes)
     assert list(display.axes_) == list(axes)
     assert display.figure_ is figure
+    # They may lie anywhere, so that each says what it counts, in whole numbers.
+    assert [one.get_xlabel() for one in axes] == ["step"] * 3
+    display.plot(ax=axes, against="epochs")
+    for one in axes:
+        assert_array_equal(one.get_xticks(), np.round(one.get_xticks()))
     with pytest.raises(ValueError, match="ax has 1 axes for 3 kinds of values"):
         TrainingHistoryDisplay.from_history(HISTORY, ax=axes[0])
 
@@ -159,5 +165,12 @@ def test_what_cannot_be_drawn_is_said():
         draw(HISTORY, against="batches")
     with pytest.raises(ValueError, match="fit for at least one epoch"):
         draw([])
+    for wrong in ({"loss": [1.0, 2.0]}, [1.0, 2.0], None):
+        name = type(wrong).__name__
+        with pytest.raises(TypeError, match=f"history must be .* got {name}"):
+            draw(wrong)
+    unlike = StandardScaler().fit([[0.0], [1.0]])
+    with pytest.raises(TypeError, match="StandardScaler has no history_"):
+        TrainingHistoryDisplay.from_estimator(unlike)
     with pytest.raises(NotFittedError):
         TrainingHistoryDisplay.from_estimator(Trained())
