@@ -63,6 +63,12 @@ class AdversarialForest(
         it takes 30, or the square root of the number of rows, if more than a tenth of
         the cells miss, in columns that don't miss all: a table is to be completed then,
         not to be copied.
+    splitter : {"auto", "best", "random"}, default="auto"
+        How trees cut: at the best of all cuts of a few columns, as random forests, or
+        at the best of random cuts, one in each of more columns, as extremely randomized
+        trees [2]_. Random cuts copy a table more faithfully, the best ones complete
+        rows better. "auto" takes the best if more than a tenth of the cells miss, as
+        above, and random ones otherwise.
     max_rounds : int, default=10
         Largest number of forests.
     tol : float, default=0.01
@@ -100,6 +106,8 @@ class AdversarialForest(
         were drawn from all rows.
     min_samples_leaf_ : int
         Smallest number of rows in a leaf while trees grew.
+    splitter_ : {"best", "random"}
+        How trees cut.
     n_leaves_ : int
         Number of leaves that rows reach, of all trees.
     n_iter_ : int
@@ -126,7 +134,7 @@ class AdversarialForest(
     scores have a Gaussian law that is cut off at the box, with the moments of the rows
     in the leaf and of a little of the standard normal law. So a complete row is in one
     leaf of each tree, a row with missing cells in those that its other cells allow,
-    and the posterior law of leaves is exact [2]_. One more leaf, without bounds and
+    and the posterior law of leaves is exact [3]_. One more leaf, without bounds and
     with the weight of one row, gives every row a density that is not zero.
 
     Labels are cut in order of their frequency. The forest is that of the last round but
@@ -139,14 +147,16 @@ class AdversarialForest(
     into copies of rows, 16 a row at most on the average; weights that sum to less than
     the number of rows are scaled up to it.
 
-    Growing takes O(r t n log(n) sqrt(d)) operations for r rounds of t trees, and a
-    density O(t d) a complete row. Memory grows with the number of leaves times d.
+    Growing takes O(r t n log(n) d) operations for r rounds of t trees, and a density
+    O(t d) a complete row. Memory grows with the number of leaves times d.
 
     References
     ----------
     .. [1] Watson, D. S., Blesch, K., Kapar, J. and Wright, M. N. (2023). Adversarial
        random forests for density estimation and generative modeling. AISTATS 26.
-    .. [2] Correia, A. H. C., Peharz, R. and de Campos, C. P. (2020). Joints in random
+    .. [2] Geurts, P., Ernst, D. and Wehenkel, L. (2006). Extremely randomized trees.
+       Machine Learning 63(1).
+    .. [3] Correia, A. H. C., Peharz, R. and de Campos, C. P. (2020). Joints in random
        forests. NeurIPS 33.
 
     Examples
@@ -168,6 +178,7 @@ class AdversarialForest(
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
+        "splitter": [StrOptions({"auto", "best", "random"})],
         "max_rounds": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
@@ -184,6 +195,7 @@ class AdversarialForest(
         n_estimators: int = 30,
         *,
         min_samples_leaf: Any = "auto",
+        splitter: str = "auto",
         max_rounds: int = 10,
         tol: float = 0.01,
         categorical_features: Any = "from_dtype",
@@ -196,6 +208,7 @@ class AdversarialForest(
     ) -> None:
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
+        self.splitter = splitter
         self.max_rounds = max_rounds
         self.tol = tol
         self.categorical_features = categorical_features
@@ -237,9 +250,15 @@ class AdversarialForest(
         weight = check_weights(sample_weight, typed)
         rows = _repeated(typed, weight)
         rows[:, : self._schema.n_learned] = self._schema.learn_from(rows)
-        self.min_samples_leaf_ = self._fewest(rows)
+        missing = self._schema.missing_share(rows, np.ones(len(rows)))
+        scarce = missing > _MANY_MISSING
+        self.min_samples_leaf_ = self._fewest(len(rows), scarce)
+        self.splitter_ = self.splitter
+        if self.splitter == "auto":
+            self.splitter_ = "best" if scarce else "random"
         rounds = Rounds(
             self.n_estimators,
+            self.splitter_,
             self.min_samples_leaf_,
             self.max_rounds,
             self.tol,
@@ -254,14 +273,11 @@ class AdversarialForest(
         self.n_iter_ = len(self.accuracies_)
         return self
 
-    def _fewest(self, rows: Array) -> int:
+    def _fewest(self, n: int, scarce: bool) -> int:  # noqa: FBT001
         if self.min_samples_leaf != "auto":
             return int(self.min_samples_leaf)
         fewest = max(_FEWEST_ROWS, -(-_FEWEST_CELLS // int(self.n_features_in_)))
-        missing = self._schema.missing_share(rows, np.ones(len(rows)))
-        if missing > _MANY_MISSING:
-            return max(fewest, min(_MANY_ROWS, isqrt(len(rows))))
-        return fewest
+        return max(fewest, min(_MANY_ROWS, isqrt(n))) if scarce else fewest
 
     def _shares(self, rows: Array) -> list[Array]:
         """Shares of the levels of each column of codes."""

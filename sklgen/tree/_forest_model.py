@@ -85,23 +85,27 @@ class ForestModel:
         self, rows: NDArray[Any], rng: np.random.Generator, n_threads: int
     ) -> Array:
         """Typed rows with their missing cells drawn given the others."""
-        uniform = rng.random(len(rows))
-
-        def read(block: Block, scratch: Scratch) -> Any:
-            out = np.empty(len(block.X), np.int32)
-            cells = self.axes.cells(block.X)
-            laws = self.leaves.laws
-            draw_leaves(cells, self.trees, laws, uniform[block.rows], out)
-            return out
-
         # Where nothing is seen, the weights of leaves say all.
         weights = np.exp(self.leaves.laws.log_weight)
         chosen = rng.choice(len(weights), len(rows), p=weights / weights.sum())
         leaves: NDArray[np.int32] = chosen.astype(np.int32)
         seen = ~np.isnan(rows[:, : self.axes.rows.n_typed]).all(axis=1)
-        uniform = uniform[seen]
-        leaves[seen] = _each(rows[seen], leaves[seen], read, n_threads)
+        leaves[seen] = self.draw_leaves(rows[seen], rng, n_threads)
         return self._filled(rows, leaves, rng)
+
+    def draw_leaves(
+        self, rows: NDArray[Any], rng: np.random.Generator, n_threads: int
+    ) -> NDArray[np.int32]:
+        """A leaf of each typed row, drawn given the cells that it has."""
+        uniform = rng.random(len(rows))
+
+        def read(block: Block, scratch: Scratch) -> NDArray[np.int32]:
+            out = np.empty(len(block.X), np.int32)
+            cells, laws = self.axes.cells(block.X), self.leaves.laws
+            draw_leaves(cells, self.trees, laws, uniform[block.rows], out)
+            return out
+
+        return _each(rows, np.empty(len(rows), np.int32), read, n_threads)
 
     def _filled(
         self, rows: NDArray[Any], leaves: NDArray[np.int32], rng: np.random.Generator

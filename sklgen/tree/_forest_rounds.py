@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from sklgen._typing import Array
 from sklgen.tree._forest_axes import Axes
 from sklgen.tree._forest_kernels import Trees
 from sklgen.tree._forest_laws import LeafLaws
 from sklgen.tree._forest_model import ForestModel
-from sklgen.tree._forest_trees import STUMP, boxes, joined, pruned
+from sklgen.tree._forest_trees import STUMP, boxes, grown, joined, pruned
+
 
 # Seeds of scikit-learn's forests are below this.
 _SEEDS = 2**31 - 1
+# Share of the axes, and number of them, in each of which one random cut is tried.
+_TRIED_SHARE, _TRIED_LEAST = 0.4, 4
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,12 @@ class Partition:
     @classmethod
     def of(
         cls,
-        forest: RandomForestClassifier,
+        forest: Any,
         ranks: NDArray[np.float32],
         cuts: list[Array],
     ) -> Partition:
         """The leaves of a forest that are reached by the ranks of rows."""
-        pairs = [pruned(tree.tree_, ranks, cuts) for tree in forest.estimators_]
-        return cls([tree for tree, _ in pairs], np.stack([leaf for _, leaf in pairs]))
+        return cls._joined([grown(t.tree_, ranks, cuts) for t in forest.estimators_])
 
     def resampled(
         self, shape: tuple[int, ...], rng: np.random.Generator
@@ -71,6 +73,28 @@ class Partition:
             at[own] = members[starts[leaf, None] + place]
         return at
 
+    def redrawn(
+        self,
+        model: ForestModel,
+        rows: NDArray[Any],
+        gone: NDArray[np.bool_],
+        rng: np.random.Generator,
+        n_threads: int,
+    ) -> Partition:
+        """With leaves of rows that miss cells drawn anew, given what these have."""
+        pairs, first = [], 0
+        for at, (tree, leaves) in enumerate(zip(self.trees, self.leaves, strict=True)):
+            drawn = model.single(at).draw_leaves(rows[gone], rng, n_threads)
+            moved = leaves.copy()
+            moved[gone] = drawn - first
+            first += int((tree.feature < 0).sum())
+            pairs.append(pruned(tree, moved))
+        return self._joined(pairs)
+
+    @classmethod
+    def _joined(cls, pairs: list[tuple[Trees, NDArray[np.int32]]]) -> Partition:
+        return cls([tree for tree, _ in pairs], np.stack([leaf for _, leaf in pairs]))
+
 
 @dataclass(frozen=True)
 class Rounds:
@@ -80,6 +104,8 @@ class Rounds:
     ----------
     n_estimators : int
         Number of trees.
+    splitter : {"best", "random"}
+        How trees cut.
     min_samples_leaf : int
         Smallest number of rows in a leaf.
     max_rounds : int
@@ -93,6 +119,7 @@ class Rounds:
     """
 
     n_estimators: int
+    splitter: str
     min_samples_leaf: int
     max_rounds: int
     tol: float
@@ -108,7 +135,7 @@ class Rounds:
     ) -> tuple[ForestModel, list[float]]:
         """What was learned, and the accuracy of each forest, which `advance` gets."""
         n, seen = len(rows), axes.positions(rows)
-        gone = np.isnan(seen).any(axis=1)
+        gone = np.asarray(np.isnan(seen).any(axis=1))
         partition = Partition([], np.empty((0, n), np.int32))
         model = self._learn(axes, rows, partition)
         accuracies: list[float] = []
@@ -130,6 +157,10 @@ class Rounds:
             if not done or not partition.trees:
                 partition = Partition.of(forest, ranks[:n], cuts)
                 if gone.any():
+                    # The leaves of rows were those of cells that the last forest drew.
+                    model = self._learn(axes, rows, partition)
+                    args = rows, gone, rng, self.n_threads
+                    partition = partition.redrawn(model, *args)
                     model = self._learn(axes, rows, partition)
         return model if gone.any() else self._learn(axes, rows, partition), accuracies
 
@@ -139,7 +170,7 @@ class Rounds:
         positions: Array,
         at: NDArray[np.intp],
         rng: np.random.Generator,
-    ) -> tuple[RandomForestClassifier, NDArray[np.float32], list[Array]]:
+    ) -> tuple[Any, NDArray[np.float32], list[Array]]:
         """A forest that tells rows from resampled ones, their ranks, and its cuts."""
         n, n_axes = positions.shape
         ranks = np.empty((2 * n, n_axes), np.float32)
@@ -148,12 +179,21 @@ class Rounds:
             values, rank = np.unique(positions[:, j], return_inverse=True)
             ranks[:n, j], ranks[n:, j] = rank, rank[at[:, j]]
             cuts.append(axis.between(values))
-        forest = RandomForestClassifier(
-            self.n_estimators,
-            min_samples_leaf=self.min_samples_leaf,
-            random_state=int(rng.integers(_SEEDS)),
-            n_jobs=self.n_threads,
-        )
+        options: dict[str, Any] = {
+            "n_estimators": self.n_estimators,
+            "min_samples_leaf": self.min_samples_leaf,
+            "random_state": int(rng.integers(_SEEDS)),
+            "n_jobs": self.n_threads,
+        }
+        if self.splitter == "best":
+            forest: Any = RandomForestClassifier(**options)
+        else:
+            forest = ExtraTreesClassifier(
+                **options,
+                criterion="entropy",
+                max_features=min(n_axes, max(int(_TRIED_SHARE * n_axes), _TRIED_LEAST)),
+                bootstrap=True,
+            )
         return forest.fit(ranks, np.repeat([1, 0], n)), ranks, cuts
 
     def _learn(
@@ -173,7 +213,7 @@ class Rounds:
         return ForestModel(axes, joined(trees), laws)
 
 
-def _out_of_bag(forest: RandomForestClassifier, ranks: NDArray[np.float32]) -> float:
+def _out_of_bag(forest: Any, ranks: NDArray[np.float32]) -> float:
     """Share of rows that the trees which did not see them tell by their mean vote."""
     real = np.arange(len(ranks)) < len(ranks) // 2
     votes, seen = np.zeros(len(ranks)), np.zeros(len(ranks))

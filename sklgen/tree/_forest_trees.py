@@ -21,7 +21,7 @@ STUMP = Trees(
 )
 
 
-def pruned(
+def grown(
     tree: Any, ranks: NDArray[np.float32], cuts: list[Array]
 ) -> tuple[Trees, NDArray[np.int32]]:
     """A tree of scikit-learn without leaves that no row reaches, and where rows are.
@@ -42,29 +42,41 @@ def pruned(
     leaves : ndarray of shape (n,)
         Leaf of each row.
     """
-    at = tree.apply(ranks)
-    left, right = tree.children_left, tree.children_right
-    counts = np.bincount(at, minlength=len(left)).astype(np.int64)
-    kept = np.empty(len(left), np.int64)
+    leaf = tree.children_left < 0
+    number = (np.cumsum(leaf) - 1).astype(np.int32)
+    feature = np.where(leaf, -1, tree.feature).astype(np.int32)
+    threshold = np.zeros(len(leaf))
+    for j, own in enumerate(cuts):
+        here = feature == j
+        threshold[here] = own[tree.threshold[here].astype(np.intp)]
+    left = np.where(leaf, number, tree.children_left).astype(np.int32)
+    right = tree.children_right.astype(np.int32)
+    nodes = Trees(np.zeros(1, np.int32), feature, threshold, left, right)
+    return pruned(nodes, number[tree.apply(ranks)])
+
+
+def pruned(tree: Trees, leaves: NDArray[np.int32]) -> tuple[Trees, NDArray[np.int32]]:
+    """A tree without leaves that no row is in, and the leaves of the rows then."""
+    leaf = tree.feature < 0
+    left, right = np.where(leaf, -1, tree.left), tree.right
+    counts, kept = np.zeros((2, len(left)), np.int64)
+    counts[leaf] = np.bincount(leaves, minlength=int(leaf.sum()))
     prune(left, right, counts, kept)
     old = np.flatnonzero((counts > 0) & (kept == np.arange(len(left))))
     new = np.full(len(left), -1, np.int32)
     new[old] = np.arange(len(old))
-    leaf = left[old] < 0
-    number = np.cumsum(leaf) - 1
-    feature = np.where(leaf, -1, tree.feature[old]).astype(np.int32)
-    threshold = np.zeros(len(old))
-    for j, own in enumerate(cuts):
-        here = feature == j
-        threshold[here] = own[tree.threshold[old[here]].astype(np.intp)]
+    still = leaf[old]
+    number = (np.cumsum(still) - 1).astype(np.int32)
+    renumbered = np.full(int(leaf.sum()), -1, np.int32)
+    renumbered[tree.left[old[still]]] = number[still]
     nodes = Trees(
-        np.array([new[kept[0]]], np.int32),
-        feature,
-        threshold,
-        np.where(leaf, number, new[kept[left[old]]]).astype(np.int32),
-        np.where(leaf, -1, new[kept[right[old]]]).astype(np.int32),
+        new[kept[tree.roots]],
+        tree.feature[old],
+        tree.threshold[old],
+        np.where(still, number, new[kept[left[old]]]),
+        np.where(still, -1, new[kept[right[old]]]).astype(np.int32),
     )
-    return nodes, number[new[at]].astype(np.int32)
+    return nodes, renumbered[leaves]
 
 
 def boxes(tree: Trees, n_axes: int) -> tuple[Array, Array]:

@@ -5,10 +5,11 @@ from scipy.special import logsumexp
 
 from sklgen.metrics import marginal_distances
 from sklgen.mixture import TabularMixture
-from sklgen.tree import AdversarialForest
+from sklgen.tree import AdversarialForest, _forest_rounds
 from sklgen.tree._forest import _repeated, _scaled
+from sklgen.tree._forest_kernels import Trees
 from sklgen.tree._forest_rounds import Partition
-from sklgen.tree._forest_trees import STUMP
+from sklgen.tree._forest_trees import STUMP, boxes, pruned
 
 
 def table(n=400, seed=0, *, missing=False):
@@ -150,9 +151,52 @@ def test_leaves_are_larger_where_much_is_missing():
         hidden = X.mask(np.random.default_rng(0).random(X.shape) < share)
         forest = AdversarialForest(2, max_rounds=1, random_state=0).fit(hidden)
         assert forest.min_samples_leaf_ == size
+        assert forest.splitter_ == ("best" if size == 30 else "random")
     wide = pd.concat([X.add_suffix(str(i)) for i in range(5)], axis=1)
     forest = AdversarialForest(2, max_rounds=1, random_state=0).fit(wide)
     assert forest.min_samples_leaf_ == 3
+    assert forest.splitter_ == "random"
+
+
+def test_leaves_that_rows_have_left_are_cut_off():
+    # Left of 0 on the first axis the second is cut at 0 and 1, right of it the third.
+    tree = Trees(
+        roots=np.zeros(1, np.int32),
+        feature=np.array([0, 1, -1, 1, -1, -1, 2, -1, -1], np.int32),
+        threshold=np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+        left=np.array([1, 2, 0, 4, 1, 2, 7, 3, 4], np.int32),
+        right=np.array([6, 3, -1, 5, -1, -1, 8, -1, -1], np.int32),
+    )
+    kept, leaves = pruned(tree, np.array([2, 4, 0, 2], np.int32))
+    assert leaves.tolist() == [1, 2, 0, 1]
+    low, high = boxes(kept, 3)
+    inf = np.inf
+    assert low.tolist() == [[-inf] * 3, [-inf, 0.0, -inf], [0.0, -inf, -inf]]
+    assert high.tolist() == [[0.0, 0.0, inf], [0.0, inf, inf], [inf] * 3]
+
+
+def test_rows_are_in_leaves_that_their_cells_allow():
+    X = table(missing=True)
+    seen = []
+
+    class Watched(Partition):
+        def redrawn(self, model, rows, gone, rng, n_threads):
+            found = super().redrawn(model, rows, gone, rng, n_threads)
+            axes = model.axes
+            at = axes.positions(rows)
+            for tree, leaves in zip(found.trees, found.leaves, strict=True):
+                low, high = boxes(tree, at.shape[1])
+                with np.errstate(invalid="ignore"):
+                    inside = (at > low[leaves]) & (at <= high[leaves])
+                assert np.all(inside | np.isnan(at))
+                assert np.bincount(leaves).min() > 0
+            seen.append(np.mean(found.leaves[:, gone] != self.leaves[:, gone]))
+            return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_forest_rounds, "Partition", Watched)
+        AdversarialForest(min_samples_leaf=3, random_state=0).fit(X)
+    assert min(seen) > 0.1
 
 
 def test_independent_columns_need_one_round():
