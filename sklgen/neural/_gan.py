@@ -35,7 +35,7 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
 
     Parameters
     ----------
-    n_latent : int, default=32
+    n_latent : int, default=128
         Number of normal variables that the generator makes a row of.
     architecture : {"mlp", "conv", "recurrent"}, default="mlp"
         Kind of both networks: residual perceptrons, convolutions over images, or
@@ -64,9 +64,9 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         Weight of the critic's squared slopes. "wgan-gp" suggests 10.
     penalty_every : int, default=4
         Steps from one penalty to the next; each counts as many times.
-    temperature : float, default=0.5
+    temperature : float, default=1.0
         Of the softmax that stands for the gradient of drawn categories.
-    decay : float, default=0.998
+    decay : float, default=0.999
         How much the running mean of the generator's weights keeps at each step. Rows
         are drawn from that mean.
     max_iter : int, default=6000
@@ -83,7 +83,7 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         smallest whitened energy distance to them, and to stop when it no longer falls.
     validation_fraction : float, default=0.1
         Share of the rows that are held out.
-    n_iter_no_change : int, default=30
+    n_iter_no_change : int, default=100
         Number of epochs without a smaller distance after which training stops. An epoch
         is a pass over the rows, of at least 50 steps.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
@@ -190,7 +190,7 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
 
     def __init__(
         self,
-        n_latent: int = 32,
+        n_latent: int = 128,
         *,
         architecture: str = "mlp",
         hidden: Any = None,
@@ -200,15 +200,15 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         loss: str = "r3gan",
         penalty: float = 0.1,
         penalty_every: int = 4,
-        temperature: float = 0.5,
-        decay: float = 0.998,
+        temperature: float = 1.0,
+        decay: float = 0.999,
         max_iter: int = 6000,
         batch_size: int = 250,
         learning_rate: float = 2e-3,
         critic_learning_rate: float = 4e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 30,
+        n_iter_no_change: int = 100,
         categorical_features: Any = "from_dtype",
         max_categories: int | None = None,
         balance: float = 0.0,
