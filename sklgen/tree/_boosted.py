@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from threadpoolctl import threadpool_limits
 
 from sklgen._random import as_generator
 from sklgen._typing import Array
@@ -331,8 +330,7 @@ class BoostedAutoregressive(
         pairs = [(chain, rows[a : a + size]) for a in starts for chain in self._chains]
         streams = [None] * len(pairs) if rng is None else rng.spawn(len(pairs))
         tasks = [(*pair, stream) for pair, stream in zip(pairs, streams, strict=True)]
-        with threadpool_limits(1, "openmp"):
-            found = [function(*task) for task in tasks]
+        found = [function(*task) for task in tasks]
         return [found[i : i + n_chains] for i in range(0, len(found), n_chains)]
 
     @property
@@ -347,8 +345,7 @@ class BoostedAutoregressive(
         of = rng.integers(len(self._chains), size=n_samples)
         sizes = np.bincount(of, minlength=len(self._chains))
         tasks = zip(self._chains, sizes, rng.spawn(len(sizes)), strict=True)
-        with threadpool_limits(1, "openmp"):
-            rows = np.concatenate([chain.sample(n, own) for chain, n, own in tasks])
+        rows = np.concatenate([chain.sample(n, own) for chain, n, own in tasks])
         return rows[np.argsort(np.argsort(of, kind="stable"))]
 
     def _sample_conditional(

@@ -12,6 +12,7 @@ from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from sklgen._typing import Array
+from sklgen.tree._boosted_trees import BoostedTrees
 
 # A split with fewer rows than these, or fewer on one side, has one probability.
 _FEWEST_ROWS, _FEWEST_OF_SIDE = 40, 3
@@ -53,9 +54,8 @@ class Boosting:
 class Split:
     """Leaves from `first` to `last` (exclusive), cut at `middle`.
 
-    `model` is a classifier whose score is the log-odds of the upper part, or these odds
-    themselves. `lower` and `upper` are the splits of the parts, -1 where a part is a
-    single leaf.
+    `model` has the log-odds of the upper part of rows, or is these odds of all rows.
+    `lower` and `upper` are the splits of the parts, -1 where a part is a single leaf.
     """
 
     first: int
@@ -63,12 +63,16 @@ class Split:
     last: int
     lower: int
     upper: int
-    model: Any
+    model: BoostedTrees | float
 
-    def log_odds(self, X: Array) -> Array:
+    @property
+    def n_iter(self) -> int:
+        return 0 if isinstance(self.model, float) else self.model.n_iter
+
+    def log_odds(self, X: Array, rows: NDArray[np.intp]) -> Array:
         if isinstance(self.model, float):
-            return np.full(len(X), self.model)
-        return np.asarray(self.model.decision_function(X))
+            return np.full(len(rows), self.model)
+        return self.model.log_odds(X, rows)
 
 
 class NestedSplits:
@@ -136,16 +140,16 @@ class NestedSplits:
     @property
     def n_iter(self) -> int:
         """The largest number of iterations of a classifier."""
-        return max((getattr(s.model, "n_iter_", 0) for s in self.splits), default=0)
+        return max((split.n_iter for split in self.splits), default=0)
 
     def log_masses(self, X: Array, leaves: NDArray[np.intp]) -> Array:
         """Log-probability (n, k) of k leaves for each row."""
-        out = np.zeros(leaves.shape)
+        X, out = np.ascontiguousarray(X), np.zeros(leaves.shape)
         for split in self.splits:
             inside = (leaves >= split.first) & (leaves < split.last)
             rows = np.flatnonzero(inside.any(axis=1))
             if len(rows):
-                odds = split.log_odds(X[rows])[:, None]
+                odds = split.log_odds(X, rows)[:, None]
                 sign = np.where(leaves[rows] < split.middle, 1.0, -1.0)
                 out[rows] -= np.where(inside[rows], np.logaddexp(0, sign * odds), 0.0)
         return out
@@ -155,7 +159,7 @@ class NestedSplits:
 
         What is left is uniform again, and grows with the number within a leaf.
         """
-        n = len(X)
+        X, n = np.ascontiguousarray(X), len(X)
         leaf = np.zeros(n, dtype=np.intp)
         at = np.full(n, 0 if self.splits else -1)
         left = uniform.copy()
@@ -163,7 +167,7 @@ class NestedSplits:
             rows = np.flatnonzero(at == place)
             if not len(rows):
                 continue
-            below = expit(-split.log_odds(X[rows]))
+            below = expit(-split.log_odds(X, rows))
             u = left[rows]
             upper = u >= below
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -179,10 +183,10 @@ def _fitted(
     labels: NDArray[np.bool_],
     boosting: Boosting,
     rng: np.random.Generator,
-) -> Any:
+) -> BoostedTrees | float:
     """A classifier of rows, or log-odds where there is little to learn from."""
     n, n_upper = len(upper), int(upper.sum())
     few = n < _FEWEST_ROWS or min(n_upper, n - n_upper) < _FEWEST_OF_SIDE
     if few or X.shape[1] == 0:
         return float(np.log((n_upper + 0.5) / (n - n_upper + 0.5)))
-    return boosting.fit(X, upper, labels, rng)
+    return BoostedTrees.of(boosting.fit(X, upper, labels, rng), labels)

@@ -17,7 +17,6 @@ from sklgen.tree._forest_laws import LeafLaws
 from sklgen.tree._forest_model import ForestModel
 from sklgen.tree._forest_trees import STUMP, boxes, grown, joined, pruned
 
-
 # Seeds of scikit-learn's forests are below this.
 _SEEDS = 2**31 - 1
 # Share of the axes, and number of them, in each of which one random cut is tried.

@@ -11,6 +11,7 @@ from sklgen.compose import TabularEncoder
 from sklgen.tree._boosted_leaves import Leaves
 from sklgen.tree._boosted_spline import BinSplines
 from sklgen.tree._boosted_splits import Boosting, NestedSplits
+from sklgen.tree._boosted_trees import BoostedTrees
 
 BOOSTING = Boosting(20, 0.1, 8, 10, 1.0, 0.1, 5)
 
@@ -191,3 +192,24 @@ def test_cells_come_back():
     back = leaves.typed(cells.leaf[seen], cells.low[seen])
     np.testing.assert_allclose(back, typed[seen], atol=1e-9)
     np.testing.assert_allclose(leaves.numbers(back), values[seen], atol=1e-9)
+
+
+@pytest.mark.parametrize("with_labels", [True, False])
+def test_trees_say_what_those_of_scikit_learn_say(with_labels):
+    rng = np.random.default_rng(0)
+    labels = np.array([False, with_labels, False, with_labels])
+    X = rng.normal(size=(2000, 4))
+    X[:, 1] = rng.choice([0, 3, 4, 77, 254], size=2000)
+    X[:, 3] = rng.integers(0, 40, size=2000)
+    y = (X[:, 3] % 3 == 0) + 2.0 * (X[:, 1] == 4) + X[:, 0] > rng.logistic(size=2000)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    model = BOOSTING.fit(X, y, labels, rng)
+    # Levels that were never seen, and missing cells, go the same way.
+    X[:500, 1], X[:500, 3] = rng.integers(0, 255, size=(2, 500))
+    X[:500, [0, 2]] = rng.normal(scale=5, size=(500, 2))
+    X[rng.random(X.shape) < 0.1] = np.nan
+    rows = rng.permutation(2000)[:999]
+    trees = BoostedTrees.of(model, labels)
+    assert trees.n_iter == model.n_iter_ > 5
+    expected = model.decision_function(X[rows])
+    np.testing.assert_array_equal(trees.log_odds(X, rows), expected)
