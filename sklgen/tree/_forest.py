@@ -137,7 +137,9 @@ class AdversarialForest(
     and the posterior law of leaves is exact [3]_. One more leaf, without bounds and
     with the weight of one row, gives every row a density that is not zero.
 
-    Labels are cut in order of their frequency. The forest is that of the last round but
+    From the second round on, half as many rows with cells drawn from all rows are among
+    those to be told: later forests find again what the first one found. Labels are cut
+    in order of their frequency. The forest is that of the last round but
     one, if the last one did not tell rows apart, or did so no worse than before. With
     columns that depend on each other in few ways, such as two numbers that are
     correlated, fewer and larger components do better: see `TabularMixture`.

@@ -21,6 +21,9 @@ from sklgen.tree._forest_trees import STUMP, boxes, grown, joined, pruned
 _SEEDS = 2**31 - 1
 # Share of the axes, and number of them, in each of which one random cut is tried.
 _TRIED_SHARE, _TRIED_LEAST = 0.4, 4
+# Rows with independent cells, for each row, from the second round on: later forests
+# find what the first one found too.
+_UNRELATED = 0.5
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,11 @@ class Rounds:
                 drawn = own.draw_missing(rows[part], rng, self.n_threads)
                 positions[part] = axes.positions(drawn)
             at = partition.resampled(positions.shape, rng)
+            if partition.trees:
+                shape = int(_UNRELATED * n), at.shape[1]
+                at = np.concatenate([at, rng.integers(n, size=shape)])
             forest, ranks, cuts = self._grown(axes, positions, at, rng)
-            accuracy = _out_of_bag(forest, ranks)
+            accuracy = _out_of_bag(forest, ranks, n)
             advance(accuracy)
             done = accuracy <= 0.5 + self.tol or accuracy >= min(accuracies, default=2)
             accuracies.append(accuracy)
@@ -172,7 +178,7 @@ class Rounds:
     ) -> tuple[Any, NDArray[np.float32], list[Array]]:
         """A forest that tells rows from resampled ones, their ranks, and its cuts."""
         n, n_axes = positions.shape
-        ranks = np.empty((2 * n, n_axes), np.float32)
+        ranks = np.empty((n + len(at), n_axes), np.float32)
         cuts = []
         for j, axis in enumerate(axes.all):
             values, rank = np.unique(positions[:, j], return_inverse=True)
@@ -193,7 +199,7 @@ class Rounds:
                 max_features=min(n_axes, max(int(_TRIED_SHARE * n_axes), _TRIED_LEAST)),
                 bootstrap=True,
             )
-        return forest.fit(ranks, np.repeat([1, 0], n)), ranks, cuts
+        return forest.fit(ranks, np.repeat([1, 0], [n, len(at)])), ranks, cuts
 
     def _learn(
         self, axes: Axes, rows: NDArray[Any], partition: Partition
@@ -212,14 +218,17 @@ class Rounds:
         return ForestModel(axes, joined(trees), laws)
 
 
-def _out_of_bag(forest: Any, ranks: NDArray[np.float32]) -> float:
-    """Share of rows that the trees which did not see them tell by their mean vote."""
-    real = np.arange(len(ranks)) < len(ranks) // 2
+def _out_of_bag(forest: Any, ranks: NDArray[np.float32], n: int) -> float:
+    """Share of rows that the trees which did not see them tell by their mean vote.
+
+    The first n rows are real, and as many resampled ones follow.
+    """
+    ranks, real = ranks[: 2 * n], np.arange(2 * n) < n
     votes, seen = np.zeros(len(ranks)), np.zeros(len(ranks))
     samples = forest.estimators_samples_
     for tree, sample in zip(forest.estimators_, samples, strict=True):
         out = np.ones(len(ranks), dtype=bool)
-        out[sample] = False
+        out[sample[sample < len(ranks)]] = False
         share = tree.tree_.predict(ranks[out])
         votes[out] += share[:, -1] / share.sum(axis=1)
         seen[out] += 1.0
