@@ -23,6 +23,7 @@ th, td { padding: .3em .7em; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child { text-align: left; }
 tr.anchor { color: #777; font-style: italic; } td.best { font-weight: 700; }
 img { max-width: 100%; height: auto; } dt { font-weight: 600; }
+figure { margin: 1em 0; } figcaption { color: #555; }
 dd { margin: 0 0 .4em 1.5em; } .failed { color: #a00; } .scroll { overflow-x: auto; }
 """
 _PAGE = """\
@@ -104,19 +105,19 @@ def html_table(table: Any) -> str:
 
 
 def picture(figure: Any, title: str) -> str:
-    """A figure as an image within the page; the figure is closed.
+    """A figure as an image within the page, with a caption; the figure is closed.
 
     Parameters
     ----------
     figure : matplotlib Figure
         The figure.
     title : str
-        What it shows, for those who do not see it.
+        What it shows.
 
     Returns
     -------
     html : str
-        The image.
+        The image and its caption.
     """
     from sklgen.plotting._parts import close
 
@@ -124,7 +125,8 @@ def picture(figure: Any, title: str) -> str:
     figure.savefig(buffer, format="png", dpi=110)
     close(figure)
     code = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="{escape(title)}" src="data:image/png;base64,{code}">'
+    image = f'<img alt="{escape(title)}" src="data:image/png;base64,{code}">'
+    return f"<figure>{image}<figcaption>{escape(title)}</figcaption></figure>"
 
 
 def _introduction(comparison: Comparison) -> str:
@@ -162,14 +164,19 @@ def _legend(table: Any) -> str:
 def _pictures(name: str, real: Any, draws: Any) -> list[str]:
     from sklgen.plotting import SampleComparisonDisplay
 
-    parts = [f"<h2>{escape(str(name))}</h2>"]
     display = SampleComparisonDisplay.from_samples(real, draws)
-    parts.append(picture(display.figure_, f"Marginals of {name} beside real rows"))
+    n_drawn = display.axes_.size
+    which = "all columns"
+    if n_drawn < len(display.real):
+        which = f"the {n_drawn} columns that differ most, of {len(display.real)}"
+    ends = f"{which}: draws of {name} are called synthetic"
+    parts = [
+        f"<h2>{escape(str(name))}</h2>",
+        picture(display.figure_, f"Marginals of {ends}."),
+    ]
     if len(display.real) > 1:
         display.plot(kind="correlations")
-        parts.append(
-            picture(display.figure_, f"Correlations of {name} beside real rows")
-        )
+        parts.append(picture(display.figure_, f"Correlations of {ends}."))
     return parts
 
 
@@ -184,7 +191,9 @@ def _best(table: Any, name: str) -> Any:
 
 
 def _number(value: float) -> str:
-    return "" if np.isnan(value) else escape(f"{value:.3f}")
+    if np.isnan(value):
+        return ""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.1 else f"{value:.3g}"
 
 
 def _spaced(name: str) -> str:

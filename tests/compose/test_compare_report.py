@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import FitFailedWarning
 
 from sklgen.compose import Comparison, compare
-from sklgen.compose._report import html_table
+from sklgen.compose._report import _pictures, html_table
 from sklgen.mixture import TabularMixture
 
 EVIL = '<script>alert("1")</script>'
@@ -61,7 +61,7 @@ def test_report_is_one_file_with_all_names_escaped(comparison, tmp_path):
     page.feed(html)
     allowed = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div"}
     allowed |= {"table", "thead", "tbody", "tr", "th", "td", "img", "ul", "li", "b"}
-    assert {*page.tags} <= allowed | {"dl", "dt", "dd"}
+    assert {*page.tags} <= allowed | {"dl", "dt", "dd", "figure", "figcaption"}
     # One picture of the table, and two of each table of draws.
     assert len(page.sources) == 1 + 2 * 4
     assert all(one.startswith("data:image/png;base64,") for one in page.sources)
@@ -73,17 +73,24 @@ def test_report_is_one_file_with_all_names_escaped(comparison, tmp_path):
 def test_best_of_each_measure_is_bold():
     measures = {
         "real against real": [{"energy": 0.0, "coverage": 1.0, "c2st_auc": 0.5}],
-        "low": [{"energy": 0.1, "coverage": 0.2, "c2st_auc": 0.2}],
+        "low": [{"energy": 0.0123, "coverage": 0.2, "c2st_auc": 0.2}],
         "high": [{"energy": 0.3, "coverage": 0.9, "c2st_auc": 0.55}],
         "none": [{}],
     }
     html = html_table(Comparison(measures, real=None, draws={}).table)
     low, high, none = (html.split(f"<th>{k}</th>")[1] for k in ("low", "high", "none"))
-    assert low.startswith('<td class="best">0.100</td><td>0.200</td><td>')
+    assert low.startswith('<td class="best">0.0123</td><td>0.200</td><td>')
     assert high.startswith(
         '<td>0.300</td><td class="best">0.550</td><td class="best">0.900</td>'
     )
     assert none.startswith("<td></td><td></td><td></td>")
+
+
+def test_captions_say_which_columns_are_drawn():
+    X = np.random.default_rng(0).normal(size=(20, 26))
+    assert "Marginals of all columns" in _pictures("it", X[:, :3], X[:, 3:6])[1]
+    for part in _pictures("it", X, X)[1:]:
+        assert "of the 24 columns that differ most, of 26: draws of it" in part
 
 
 def test_text_and_notebooks_show_the_table(comparison):
