@@ -137,12 +137,12 @@ class AdversarialForest(
     and the posterior law of leaves is exact [3]_. One more leaf, without bounds and
     with the weight of one row, gives every row a density that is not zero.
 
-    From the second round on, half as many rows with cells drawn from all rows are among
-    those to be told: later forests find again what the first one found. Labels are cut
-    in order of their frequency. The forest is that of the last round but
-    one, if the last one did not tell rows apart, or did so no worse than before. With
-    columns that depend on each other in few ways, such as two numbers that are
-    correlated, fewer and larger components do better: see `TabularMixture`.
+    If cuts are random, half as many rows with cells drawn from all rows are among those
+    to be told, from the second round on: later forests find again what the first one
+    found. Labels are cut in order of their frequency. The forest is that of the last
+    round but one, if the last one did not tell rows apart, or did so no worse than
+    before. With columns that depend on each other in few ways, such as two numbers that
+    are correlated, fewer and larger components do better: see `TabularMixture`.
 
     Missing cells in `fit` are drawn in each round, given the observed cells, to find
     the leaf of a row; laws are learned from observed cells alone. Weights are turned

@@ -22,7 +22,7 @@ _SEEDS = 2**31 - 1
 # Share of the axes, and number of them, in each of which one random cut is tried.
 _TRIED_SHARE, _TRIED_LEAST = 0.4, 4
 # Rows with independent cells, for each row, from the second round on: later forests
-# find what the first one found too.
+# find what the first one found too. They make completions worse, not draws.
 _UNRELATED = 0.5
 
 
@@ -151,7 +151,7 @@ class Rounds:
                 drawn = own.draw_missing(rows[part], rng, self.n_threads)
                 positions[part] = axes.positions(drawn)
             at = partition.resampled(positions.shape, rng)
-            if partition.trees:
+            if partition.trees and self.splitter == "random":
                 shape = int(_UNRELATED * n), at.shape[1]
                 at = np.concatenate([at, rng.integers(n, size=shape)])
             forest, ranks, cuts = self._grown(axes, positions, at, rng)
