@@ -5,7 +5,7 @@ Synthetic rows: models are fitted to 80 % of the rows at their defaults, as in
 (0.5 is best), that of boosted trees trained on draws and tested on real rows (R2 where
 the target is a number), the same for real rows, and processor seconds of the fit, over
 all threads. TabularMixture is the baseline; arfpy and ForestDiffusion run where they
-are installed.
+are installed, arfpy 0.1.1 with numpy below 2.4 alone, as it calls `in1d`.
 
 Completed rows: a fifth of all cells is hidden, as in `tabular_mixture.py`. `impute` is
 compared with TabularMixture, with IterativeImputer on numbers and one-hot labels, and
@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import neural
+import numpy as np
 import pandas as pd
 import tabular_mixture
 
@@ -42,11 +43,13 @@ class ArfPy:
         self.filled = dict.fromkeys(labels, "?")
         means = table.select_dtypes("number").mean()
         table = table.fillna({**self.filled, **means})
+        table = table.astype(dict.fromkeys(labels, object))
         self.model = arf.arf(x=table, random_state=self.seed, verbose=False)
         self.model.forde()
         return self
 
     def sample(self, n, random_state=None):
+        np.random.seed(random_state)  # noqa: NPY002 - arfpy draws from no other
         draws = self.model.forge(n=n)
         for label in self.filled:
             draws[label] = draws[label].astype(object).where(draws[label] != "?")
