@@ -42,8 +42,9 @@ class GAN(AdversarialScores, BaseAdversarial, LabelledGenerativeMixin, BaseEstim
         recurrent layers over sequences.
     hidden : sequence of int or None, default=None
         Units of the blocks of a perceptron, channels of the maps of convolutions, or
-        units of recurrent layers. None takes what suits the architecture, (128, 128)
-        for perceptrons.
+        units of recurrent layers. None takes what suits the architecture: (128, 128)
+        for perceptrons, half of that where a critic reads 16 numbers and indicators of
+        levels or less.
     generator : Module, callable or None, default=None
         The user's network in place of that of `architecture`. A module is copied, and
         called with noise (n, `n_latent`) and, if `fit` has labels, with indicators

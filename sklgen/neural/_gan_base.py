@@ -24,6 +24,8 @@ from sklgen.neural._net import BLOCK, RowsOf
 
 # Units of the blocks of perceptrons: more steps in a time are worth more than more.
 _HIDDEN = (128, 128)
+# Half of these are enough for rows of at most so many inputs of the critic.
+_NARROW = 16
 
 
 class BaseAdversarial(BaseNeural):
@@ -106,7 +108,7 @@ class BaseAdversarial(BaseNeural):
                 self.n_latent + n_classes,
                 heads.width,
                 self.sample_shape,
-                self._hidden,
+                self._hidden(heads.width),
             )
         else:
             body = Shaped(_made(self.generator, *sizes), None)
@@ -120,16 +122,17 @@ class BaseAdversarial(BaseNeural):
                 n_classes,
                 1,
                 self.sample_shape,
-                self._hidden,
+                self._hidden(width),
             )
         made = _made(self.discriminator, width, n_classes, 1)
         return Shaped(made, self.sample_shape)
 
-    @property
-    def _hidden(self) -> tuple[int, ...] | None:
-        if self.hidden is None:
-            return _HIDDEN if self.architecture == "mlp" else None
-        return tuple(self.hidden)
+    def _hidden(self, width: int) -> tuple[int, ...] | None:
+        if self.hidden is not None:
+            return tuple(self.hidden)
+        if self.architecture != "mlp":
+            return None
+        return tuple(n // 2 for n in _HIDDEN) if width <= _NARROW else _HIDDEN
 
     def _dataset(self, typed: NDArray[Any], codes: Codes | None) -> RowsOf:
         """Tensors of rows, of classes, and of the ends of cells in probability."""

@@ -306,13 +306,17 @@ def test_where_keeps_classes():
     # Among rows above 0, classes have the shares of draws above 0, not their own.
     labels = np.repeat(["low", "high"], 4000)
     above = model.sample(8000, y=labels, random_state=0)[:, 0] > 0
-    draws = model.sample(4000, where={0: (0.0, np.inf)}, random_state=1)
-    each = [model.sample(2000, y=k, where={0: (0.0, np.inf)}) for k in ("low", "high")]
+    where = {0: (0.0, np.inf)}
+    draws = model.sample(4000, where=where, random_state=1)
+    each = [
+        model.sample(2000, y=label, where=where, random_state=2)
+        for label in ("low", "high")
+    ]
     assert all((one[:, 0] >= 0).all() for one in each)
     share = above[4000:].sum() / above.sum()
     expected = (1 - share) * each[0][:, 1].mean() + share * each[1][:, 1].mean()
     assert draws[:, 1].mean() == pytest.approx(expected, abs=0.12)
-    ordered = model.sample(400, y=y, where={0: (0.0, np.inf)}, random_state=0)
+    ordered = model.sample(400, y=y, where=where, random_state=0)
     low = ordered[y == "low", 1].mean()
     assert low == pytest.approx(each[0][:, 1].mean(), abs=0.25)
 
