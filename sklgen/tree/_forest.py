@@ -66,9 +66,9 @@ class AdversarialForest(
     splitter : {"auto", "best", "random"}, default="auto"
         How trees cut: at the best of all cuts of a few columns, as random forests, or
         at the best of random cuts, one in each of more columns, as extremely randomized
-        trees [2]_. Random cuts copy a table more faithfully, the best ones complete
-        rows better. "auto" takes the best if more than a tenth of the cells miss, as
-        above, and random ones otherwise.
+        trees [2]_. Random cuts copy a table more faithfully; the best ones complete
+        rows better where `fit` misses many cells. "auto" takes these if more than a
+        tenth of the cells miss, as above, and random ones otherwise.
     max_rounds : int, default=10
         Largest number of forests.
     tol : float, default=0.01
