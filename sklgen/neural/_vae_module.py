@@ -159,10 +159,10 @@ class Autoencoder(nn.Module):
             return -self._bound(cells, classes_seen, classes)
         repeats = max(1, _FEWEST_DRAWS // len(inputs))
         generator = torch.Generator(inputs.device).manual_seed(0)
-        bounds = [
-            self._bound(cells, classes, classes, generator) for _ in range(repeats)
-        ]
-        return -torch.stack(bounds).mean(dim=0)
+        cells = Cells(*(part.repeat(repeats, 1) for part in cells))
+        classes = classes.repeat(repeats, 1)
+        bounds = self._bound(cells, classes, classes, generator)
+        return -bounds.reshape(repeats, -1).mean(dim=0)
 
     def _hide(self, cells: Cells, classes: Tensor) -> tuple[Cells, Tensor]:
         """Hide random columns of some rows, and the classes of others."""
