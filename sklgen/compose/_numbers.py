@@ -142,6 +142,15 @@ class NumberColumn(Column):
             values[continuous] = self._invert(scores[continuous], precision)
         return values, missing
 
+    def of_numbers(self, numbers: Array) -> Array:
+        """Typed cells of numbers such as means; the nearest atom where all are."""
+        if self.map is None:
+            distances = np.abs(numbers[:, None] - self.atoms.astype(np.float64))
+            return np.asarray(distances.argmin(axis=1)[:, None], dtype=np.float64)
+        scores = self.map.transform(numbers)
+        cells = [np.zeros(len(scores)), scores]
+        return np.column_stack(cells[-self.n_typed :])
+
     def build(self, decoded: Any, missing: Mask, stub: Stub | None = None) -> Any:
         return (stub or self.stub).build(decoded, missing)
 

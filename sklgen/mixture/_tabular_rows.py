@@ -167,9 +167,7 @@ class TableReader(Components):
         probabilities = self._probabilities(typed[0]) if column.has_codes else None
         if column.map is None:
             values = column.atoms.astype(np.float64)
-            mean = weights.T @ (probabilities @ values)
-            nearest = np.abs(mean[:, None] - values).argmin(axis=1)
-            return np.asarray(nearest[:, None], dtype=np.float64)
+            return np.asarray(column.of_numbers(weights.T @ (probabilities @ values)))
         share = weights
         mean = np.zeros(len(rows))
         if probabilities is not None:
@@ -181,10 +179,7 @@ class TableReader(Components):
         shares = np.ones_like(means) if alike else share
         numbers = self._mapped[int(typed[-1])](means, variances, shares)
         mean += np.einsum("kn,kn->n", share, np.broadcast_to(numbers, share.shape))
-        scores = column.map.transform(mean)[:, None]
-        if probabilities is None:
-            return np.asarray(scores)
-        return np.hstack([np.zeros_like(scores), scores])
+        return np.asarray(column.of_numbers(mean))
 
     def _probabilities(self, at: np.intp) -> Array:
         """Probabilities (K, L) of the codes of a typed column."""

@@ -172,8 +172,7 @@ class MeanCells:
             atoms = coordinates(column.atoms.astype(np.float64))
             mean = np.einsum("nk,nkl,l->n", weights, levels[:, :, first:], atoms)
             if not first:
-                nearest = np.abs(mean[:, None] - atoms).argmin(axis=1)
-                return np.asarray(nearest[:, None], dtype=np.float64)
+                return np.asarray(column.of_numbers(mean))
             share = weights * levels[:, :, 0]
         place = int(np.searchsorted(layout.numbers, at[-1]))
         center, scale = layout.center[place], layout.scale[place]
@@ -184,8 +183,7 @@ class MeanCells:
         mean = mean + self._mapped(
             int(at[-1]), column.map, share, center + scale * laws[0], scale * laws[1]
         )
-        scores = column.map.transform(mean)[:, None]
-        return np.hstack([np.zeros((len(scores), len(at) - 1)), scores])
+        return np.asarray(column.of_numbers(mean))
 
     def _slice(self, place: int) -> slice:
         block = self.reader.layout.blocks[place]

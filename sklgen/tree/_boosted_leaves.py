@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from sklgen._typing import Array
 from sklgen.compose._columns import Column
 from sklgen.compose._typed_rows import TypedRows
-from sklgen.tree._forest_axes import Axis, cells_at
+from sklgen.tree._forest_axes import Axis
 
 # Rows that a bin has at least, and bins for the cube root of the number of rows.
 _SMALLEST_BIN, _BINS_PER_ROOT = 20, 2.0
@@ -274,6 +274,7 @@ class Columns:
                 mass = np.einsum("mn,mnl->nl", shares, [own.shares[j] for own in means])
                 cells = np.asarray(mass[at].argmax(axis=1)[:, None], np.float64)
             else:
-                cells = cells_at(leaves.column, numbers[at, j])
+                column: Any = leaves.column
+                cells = column.of_numbers(numbers[at, j])
             filled[np.ix_(at, typed)] = cells
         return filled

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,16 +111,6 @@ class Axis:
         first, last = self.placed(low, high)
         width = np.minimum(high, self.map.high) - np.maximum(low, self.map.low)
         return np.asarray(width > last - first + 0.5)
-
-
-def cells_at(column: Any, numbers: Array) -> Array:
-    """Typed cells of numbers such as means; the nearest atom where all are."""
-    if column.map is None:
-        distances = np.abs(numbers[:, None] - column.atoms.astype(np.float64))
-        return np.asarray(distances.argmin(axis=1)[:, None], dtype=np.float64)
-    scores = column.map.transform(numbers)
-    cells = [np.zeros(len(scores)), scores]
-    return np.column_stack(cells[-column.n_typed :])
 
 
 class Axes:

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from sklgen._typing import Array
 from sklgen.em import Block, Rows, Scratch
-from sklgen.tree._forest_axes import Axes, cells_at
+from sklgen.tree._forest_axes import Axes
 from sklgen.tree._forest_kernels import (
     Trees,
     average,
@@ -176,7 +176,7 @@ class ForestModel:
             gone = np.flatnonzero(np.isnan(cells.positions[:, j]))
             typed = np.flatnonzero(typing.encoder.source_ == j)
             column = typing.encoder.columns_[j]
-            filled[np.ix_(gone, typed)] = cells_at(column, mean[gone])
+            filled[np.ix_(gone, typed)] = column.of_numbers(mean[gone])
         return filled
 
     def _means(self, j: int) -> Array:
