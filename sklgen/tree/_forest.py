@@ -254,7 +254,7 @@ class AdversarialForest(
         rows[:, : self._schema.n_learned] = self._schema.learn_from(rows)
         missing = self._schema.missing_share(rows, np.ones(len(rows)))
         scarce = missing > _MANY_MISSING
-        self.min_samples_leaf_ = self._fewest(len(rows), scarce)
+        self.min_samples_leaf_ = self._fewest(len(rows), scarce=scarce)
         self.splitter_ = self.splitter
         if self.splitter == "auto":
             self.splitter_ = "best" if scarce else "random"
@@ -275,7 +275,7 @@ class AdversarialForest(
         self.n_iter_ = len(self.accuracies_)
         return self
 
-    def _fewest(self, n: int, scarce: bool) -> int:  # noqa: FBT001
+    def _fewest(self, n: int, *, scarce: bool) -> int:
         if self.min_samples_leaf != "auto":
             return int(self.min_samples_leaf)
         fewest = max(_FEWEST_ROWS, -(-_FEWEST_CELLS // int(self.n_features_in_)))

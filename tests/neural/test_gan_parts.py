@@ -97,6 +97,15 @@ def fitted(X, **params):
     return GAN(hidden=[16], max_iter=2, random_state=0, **params).fit(X)
 
 
+@pytest.mark.parametrize(("width", "units"), [(16, 64), (17, 128)])
+def test_narrow_rows_have_fewer_units(width, units):
+    X = np.random.default_rng(0).normal(size=(40, width))
+    net = GAN(max_iter=1, random_state=0).fit(X).net_
+    for network in (net.module_, net.critic_):
+        sizes = {len(w) for w in network.parameters() if w.ndim == 2}
+        assert max(sizes) == units
+
+
 def test_gaps_are_found_where_there_are_some():
     rng = np.random.default_rng(0)
     X = np.column_stack(
