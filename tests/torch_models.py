@@ -66,3 +66,12 @@ class Pieces(D.Distribution):
     def sample(self, shape):
         laws = D.Normal(0.0, 2.0), D.Gamma(2.0, 1.0), D.Gamma(2.0, 1.0)
         return torch.stack([law.sample(shape) for law in laws], -1)
+
+
+def drawn(params, X, generator):
+    noise = torch.randn((len(params["mean"]), len(X)), generator=generator)
+    return params["mean"][:, None] + noise.double()
+
+
+def sampled(params, X, generator):
+    return D.Normal(params["mean"][..., None], torch.ones(len(X))).sample()
